@@ -1,0 +1,123 @@
+//! Output formats: how tensors lie in a file.
+
+mod ckpt;
+mod safetensors;
+
+pub use ckpt::CkptSink;
+pub use safetensors::SafetensorsSink;
+
+use std::fmt::Debug;
+
+use crate::Result;
+use crate::plan::PlanTensor;
+
+/// An output format.
+///
+/// A sink is pure: it says where every byte of a file goes before any of them is written. The
+/// [`Executor`](crate::Executor) does the rest, so a new format is one implementation of this
+/// trait.
+pub trait Sink: Debug + Send + Sync {
+    /// The format's name in reports: `ckpt`, `safetensors` …
+    fn format(&self) -> &'static str;
+
+    /// The name of part `part` (from 0) of `parts`.
+    fn file_name(&self, stem: &str, part: usize, parts: usize) -> String;
+
+    /// The name of the file that lists which tensor is in which part; `None` where `parts` files
+    /// need none.
+    fn index_name(&self, stem: &str, parts: usize) -> Option<String>;
+
+    /// Why the format cannot hold a tensor.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    fn admit(&self, tensor: &PlanTensor) -> Result<(), String>;
+
+    /// The most bytes that a tensor adds to a file, its part of any header included.
+    fn bytes_in_file(&self, tensor: &PlanTensor) -> u64;
+
+    /// Bytes of a file beside its tensors.
+    fn bytes_beside(&self) -> u64;
+
+    /// Where every byte of a file with these tensors goes. [`SegmentKind::Content`] counts tensors
+    /// by their place in `tensors`.
+    ///
+    /// # Errors
+    /// When the tensors cannot be in one file.
+    fn layout(&self, tensors: &[&PlanTensor]) -> Result<FileLayout>;
+}
+
+/// Where every byte of a file comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLayout {
+    /// The file's bytes from front to back, without gaps.
+    pub segments: Vec<Segment>,
+    /// What follows the segments.
+    pub trailer: Trailer,
+}
+
+impl FileLayout {
+    /// Bytes of the segments.
+    #[must_use]
+    pub fn body_len(&self) -> u64 {
+        self.segments.last().map_or(0, |last| last.offset + last.len)
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn total_len(&self) -> u64 {
+        self.body_len() + self.trailer.len()
+    }
+}
+
+/// A run of bytes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it starts.
+    pub offset: u64,
+    /// Its length.
+    pub len: u64,
+    /// Where its bytes come from.
+    pub kind: SegmentKind,
+}
+
+/// Where bytes of a file come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentKind {
+    /// They are these.
+    Bytes(Vec<u8>),
+    /// They are the content of a tensor, from byte `start` on.
+    Content {
+        /// Which tensor of the file.
+        tensor: usize,
+        /// The first byte of its content.
+        start: u64,
+    },
+}
+
+/// What follows the body of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trailer {
+    /// Nothing.
+    None,
+    /// MindSpore's checksum of the body ([`mindspore_ckpt::trailer`]).
+    Crc,
+}
+
+impl Trailer {
+    /// Its length in bytes.
+    #[must_use]
+    pub const fn len(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Crc => 17,
+        }
+    }
+
+    /// True for [`Trailer::None`].
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        matches!(self, Self::None)
+    }
+}

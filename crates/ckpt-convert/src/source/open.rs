@@ -1,0 +1,186 @@
+//! Finding out what lies at a path.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Source, SourceKind, index_names, read_json};
+use crate::{Error, Result};
+
+impl Source {
+    /// Opens the checkpoint at `path`:
+    ///
+    /// - a folder in the Hugging Face layout (`*.safetensors`, with or without an index),
+    /// - OpenAI's `original/` folder,
+    /// - one `.safetensors` file, or a `*.safetensors.index.json`,
+    /// - a MindSpore `.ckpt` file, a `*.ckpt.index.json`, or a folder of `.ckpt` parts.
+    ///
+    /// Where a folder holds both formats, the safetensors files are taken; name the other one.
+    ///
+    /// # Errors
+    /// What safetensors and MindSpore files can have wrong, and [`Error::NoCheckpoint`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
+        let mut source = if metadata.is_dir() {
+            Self::open_folder(path)?
+        } else if has_extension(path, "ckpt") {
+            Self::from_ckpt_parts(path, &[path.to_owned()])?
+        } else if name_of(path).ends_with(".ckpt.index.json") {
+            Self::from_ckpt_index(path)?
+        } else if is_safetensors(path) {
+            Self::from_safetensors(path)?
+        } else {
+            let found = format!("a file named {:?}", name_of(path));
+            return Err(Error::NoCheckpoint { path: path.to_owned(), found });
+        };
+        if let Some(folder) = source.folder() {
+            source.config = read_json(&folder.join("config.json"))?;
+        }
+        Ok(source)
+    }
+
+    /// Opens several `.ckpt` files as the parts of one checkpoint.
+    ///
+    /// # Errors
+    /// As [`Source::open`], and [`Error::DuplicateTensor`].
+    pub fn open_parts(parts: &[PathBuf]) -> Result<Self> {
+        match parts {
+            [] => {
+                Err(Error::NoCheckpoint { path: PathBuf::new(), found: "no path given".to_owned() })
+            }
+            [one] => Self::open(one),
+            [first, ..] => {
+                if let Some(other) = parts.iter().find(|part| !has_extension(part, "ckpt")) {
+                    let found = "given as one of several parts, but not named *.ckpt".to_owned();
+                    return Err(Error::NoCheckpoint { path: other.clone(), found });
+                }
+                let mut source = Self::from_ckpt_parts(first, parts)?;
+                if let Some(folder) = source.folder() {
+                    source.config = read_json(&folder.join("config.json"))?;
+                }
+                Ok(source)
+            }
+        }
+    }
+
+    fn open_folder(path: &Path) -> Result<Self> {
+        let names = list(path)?;
+        if names.iter().any(|name| is_safetensors(name)) {
+            check_series(path, &names, "safetensors")?;
+            return Self::from_safetensors(path);
+        }
+        let indexes: Vec<_> =
+            names.iter().filter(|name| name_of(name).ends_with(".ckpt.index.json")).collect();
+        match indexes[..] {
+            [] => {}
+            [index] => return Self::from_ckpt_index(&path.join(index)),
+            [first, second, ..] => {
+                let found = format!(
+                    "several indexes, {} and {}; name the one to open",
+                    first.display(),
+                    second.display()
+                );
+                return Err(Error::NoCheckpoint { path: path.to_owned(), found });
+            }
+        }
+        let parts: Vec<_> = names
+            .iter()
+            .filter(|name| has_extension(name, "ckpt"))
+            .map(|name| path.join(name))
+            .collect();
+        if !parts.is_empty() {
+            check_series(path, &names, "ckpt")?;
+            return Self::from_ckpt_parts(path, &parts);
+        }
+        Err(Error::NoCheckpoint { path: path.to_owned(), found: describe(path, &names) })
+    }
+
+    pub(super) fn assemble(
+        root: &Path,
+        kind: SourceKind,
+        files: Vec<super::SourceFile>,
+        tensors: Vec<super::SourceTensor>,
+        left_out: Vec<super::LeftOut>,
+        warnings: Vec<String>,
+    ) -> Self {
+        Self {
+            root: root.to_owned(),
+            kind,
+            files,
+            readers: Arc::default(),
+            names: index_names(&tensors),
+            tensors,
+            left_out,
+            config: None,
+            warnings,
+            generator: None,
+        }
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = Error::io("read", folder);
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let mut names: Vec<_> = entries
+        .map_err(read)?
+        .into_iter()
+        .map(|entry| PathBuf::from(entry.file_name()))
+        .filter(|name| !name_of(name).starts_with('.'))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Without an index the names alone tell that a part is missing: `X-00001-of-00003` speaks of two
+/// more. The released gpt-oss files count from 0, so a part 0 may be there or not.
+fn check_series(folder: &Path, names: &[PathBuf], extension: &str) -> Result<()> {
+    if names.iter().any(|name| name_of(name).ends_with(".index.json")) {
+        return Ok(());
+    }
+    let there: HashSet<_> = names.iter().collect();
+    for name in names.iter().filter(|name| has_extension(name, extension)) {
+        let name = name_of(name);
+        let stem = name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.'));
+        let series = stem.and_then(|stem| stem.rsplit_once("-of-"));
+        let Some((stem, digits)) = series else { continue };
+        let Some((stem, number)) = stem.rsplit_once('-') else { continue };
+        let (Ok(_), Ok(count)) = (number.parse::<u32>(), digits.parse::<u32>()) else { continue };
+        let part = |number: u32| {
+            let width = digits.len();
+            PathBuf::from(format!("{stem}-{number:0width$}-of-{digits}.{extension}"))
+        };
+        // A count far beyond the files that are there is found at its first gap.
+        if let Some(missing) = (1..=count).map(part).find(|part| !there.contains(part)) {
+            return Err(Error::MissingPart { path: folder.join(missing), of: count });
+        }
+    }
+    Ok(())
+}
+
+fn describe(folder: &Path, names: &[PathBuf]) -> String {
+    let inside = names.iter().find(|name| {
+        let inner = folder.join(name);
+        inner.is_dir()
+            && list(&inner).is_ok_and(|names| names.iter().any(|name| is_safetensors(name)))
+    });
+    match (inside, names.len()) {
+        (Some(inside), _) => format!("but there is one in {}", folder.join(inside).display()),
+        (None, 0) => "an empty folder".to_owned(),
+        (None, count) => format!("a folder of {count} other entries"),
+    }
+}
+
+fn is_safetensors(path: &Path) -> bool {
+    has_extension(path, "safetensors") || name_of(path).ends_with(".safetensors.index.json")
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension() == Some(OsStr::new(extension))
+}
+
+fn name_of(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}

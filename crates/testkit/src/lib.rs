@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod asserts;
+mod original;
+pub mod safetensors;
+pub mod tiny;
+
+pub use asserts::{assert_bytes, assert_tensors};
+pub use tiny::{Layout, Sharding, Tensor, Tensors, Tiny, TinyBuilder};
