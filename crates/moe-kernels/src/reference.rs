@@ -1,0 +1,1 @@
+//! The operations as plainly as they can be written, for tests to compare with.
