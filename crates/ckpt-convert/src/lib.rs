@@ -3,6 +3,7 @@
 
 mod error;
 mod exec;
+mod folder;
 mod io;
 mod journal;
 mod manifest;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use lowfloat::DType;
 use serde_json::Value;
 
+use crate::folder::name_of;
 use crate::io::{FileReader, ReadWindow};
 use crate::presets::gpt_oss::{Mxfp4Role, config_json, mxfp4_partner};
 use crate::synthetic::Synthetic;
@@ -122,7 +123,7 @@ impl SourceFile {
     /// The file's name without its folder.
     #[must_use]
     pub fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        name_of(&self.path).into_owned()
     }
 }
 
@@ -369,14 +370,6 @@ pub(crate) fn pair_fits(blocks: &SourceTensor, scales: &SourceTensor) -> bool {
         && last == lowfloat::mxfp4::BLOCK_BYTES
         && groups == scales.shape
         && !groups.is_empty()
-}
-
-/// Neither an index nor a name given may lead out of its folder.
-pub(crate) fn is_plain_name(name: &str) -> bool {
-    let mut components = Path::new(name).components();
-    matches!(components.next(), Some(std::path::Component::Normal(first)) if first == name)
-        && components.next().is_none()
-        && !name.contains(['\\', '\0'])
 }
 
 /// Reads a JSON file that may be missing.

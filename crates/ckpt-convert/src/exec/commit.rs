@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 
 use super::{Run, SideFile, prepare};
+use crate::folder::is_plain_name;
 use crate::io::{anew, sync_folder};
 use crate::journal::{Journal, Line, Progress};
 use crate::manifest::{MANIFEST, Manifest};
-use crate::source::is_plain_name;
 use crate::{Error, Result};
 
 /// Names and contents, in the order of their renaming.

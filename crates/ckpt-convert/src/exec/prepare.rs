@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::Run;
+use crate::folder::is_plain_name;
 use crate::journal::{Progress, TensorDone};
 use crate::manifest::MANIFEST;
 use crate::sink::{Segment, SegmentKind};
-use crate::source::{SourceFile, is_plain_name};
+use crate::source::SourceFile;
 use crate::{Error, Result, Source};
 
 /// The temporary name of an output file.

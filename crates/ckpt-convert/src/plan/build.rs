@@ -6,12 +6,11 @@ use std::ops::Range;
 use lowfloat::{DType, can_cast, mxfp4};
 
 use super::{Plan, PlanFile, PlanOptions, PlanTensor, identity};
+use crate::folder::is_plain_name;
 use crate::presets::gpt_oss::{Mxfp4Role, mxfp4_partner};
 use crate::rule::LONGEST_NAME;
 use crate::sink::{SegmentKind, Sink};
-use crate::source::{
-    LeftOut, LeftOutKind, SourceTensor, elements, is_plain_name, pair_fits, partner_name,
-};
+use crate::source::{LeftOut, LeftOutKind, SourceTensor, elements, pair_fits, partner_name};
 use crate::transform::Transform;
 use crate::{Error, Experts, Policy, Problem, Result, Source};
 

@@ -1,52 +1,38 @@
 //! MindSpore checkpoints, in one file or several parts, as a source.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use mindspore_ckpt::{Dtype, Entry, Reader};
-use serde_json::Value;
 
-use super::{
-    Content, Extent, LeftOut, LeftOutKind, Source, SourceFile, SourceKind, SourceTensor,
-    is_plain_name, read_json,
-};
+use super::{Content, Extent, LeftOut, LeftOutKind, Source, SourceFile, SourceKind, SourceTensor};
+use crate::folder::parse_index;
 use crate::{Error, Result};
 
 impl Source {
     /// The parts that an index names, in the order of their names.
     pub(super) fn from_ckpt_index(index: &Path) -> Result<Self> {
-        let wrong =
-            |reason: &str| Error::Json { path: index.to_owned(), reason: reason.to_owned() };
-        let value = read_json(index)?.ok_or_else(|| wrong("missing"))?;
-        let map = value.get("weight_map").and_then(Value::as_object);
-        let map = map.ok_or_else(|| wrong("no \"weight_map\" object"))?;
-        let mut names = Vec::new();
-        for (tensor, file) in map {
-            let file = file.as_str().filter(|file| is_plain_name(file));
-            let file = file.ok_or_else(|| {
-                wrong(&format!("tensor {tensor:?}: its file must be a plain file name"))
-            })?;
-            names.push(file);
-        }
-        names.sort_unstable();
-        names.dedup();
+        let wrong = |reason| Error::Json { path: index.to_owned(), reason };
+        let map = fs::read(index).map_err(Error::io("read", index))?;
+        let map = parse_index(&map).map_err(wrong)?;
+        let names: BTreeSet<_> = map.values().collect();
         let folder = index.parent().unwrap_or(Path::new(""));
-        let parts: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+        let parts: Vec<_> = names.into_iter().map(|name| folder.join(name)).collect();
         let source = Self::from_ckpt_parts(index, &parts)?;
-        for (tensor, file) in map {
+        for (tensor, file) in &map {
             let found = source.file_of(tensor);
             let found = found.map(|found| source.files[found].name());
-            if found.as_deref() != file.as_str() {
+            if found.as_ref() != Some(file) {
                 let instead = found.map_or("nowhere".to_owned(), |found| format!("in {found:?}"));
-                return Err(wrong(&format!(
-                    "tensor {tensor:?} should be in {file}, but is {instead}"
+                return Err(wrong(format!(
+                    "tensor {tensor:?} should be in {file:?}, but is {instead}"
                 )));
             }
         }
         match source.tensors.iter().find(|tensor| !map.contains_key(&tensor.name)) {
             Some(extra) => {
-                Err(wrong(&format!("tensor {:?} is in a part, but not listed", extra.name)))
+                Err(wrong(format!("tensor {:?} is in a part, but not listed", extra.name)))
             }
             None => Ok(source),
         }

@@ -1,12 +1,11 @@
 //! Finding out what lies at a path.
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Source, SourceKind, index_names, read_json};
+use crate::folder::{Format, Missing, list, missing_parts, name_of};
 use crate::{Error, Result};
 
 impl Source {
@@ -26,9 +25,9 @@ impl Source {
         let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
         let mut source = if metadata.is_dir() {
             Self::open_folder(path)?
-        } else if has_extension(path, "ckpt") {
+        } else if Format::of(path) == Some(Format::Ckpt) {
             Self::from_ckpt_parts(path, &[path.to_owned()])?
-        } else if name_of(path).ends_with(".ckpt.index.json") {
+        } else if Format::of_index(path) == Some(Format::Ckpt) {
             Self::from_ckpt_index(path)?
         } else if is_safetensors(path) {
             Self::from_safetensors(path)?
@@ -53,7 +52,9 @@ impl Source {
             }
             [one] => Self::open(one),
             [first, ..] => {
-                if let Some(other) = parts.iter().find(|part| !has_extension(part, "ckpt")) {
+                if let Some(other) =
+                    parts.iter().find(|part| Format::of(part) != Some(Format::Ckpt))
+                {
                     let found = "given as one of several parts, but not named *.ckpt".to_owned();
                     return Err(Error::NoCheckpoint { path: other.clone(), found });
                 }
@@ -69,11 +70,11 @@ impl Source {
     fn open_folder(path: &Path) -> Result<Self> {
         let names = list(path)?;
         if names.iter().any(|name| is_safetensors(name)) {
-            check_series(path, &names, "safetensors")?;
+            check_series(path, &names, Format::Safetensors)?;
             return Self::from_safetensors(path);
         }
         let indexes: Vec<_> =
-            names.iter().filter(|name| name_of(name).ends_with(".ckpt.index.json")).collect();
+            names.iter().filter(|name| Format::of_index(name) == Some(Format::Ckpt)).collect();
         match indexes[..] {
             [] => {}
             [index] => return Self::from_ckpt_index(&path.join(index)),
@@ -86,13 +87,9 @@ impl Source {
                 return Err(Error::NoCheckpoint { path: path.to_owned(), found });
             }
         }
-        let parts: Vec<_> = names
-            .iter()
-            .filter(|name| has_extension(name, "ckpt"))
-            .map(|name| path.join(name))
-            .collect();
+        let parts: Vec<_> = Format::Ckpt.among(&names).iter().map(|name| path.join(name)).collect();
         if !parts.is_empty() {
-            check_series(path, &names, "ckpt")?;
+            check_series(path, &names, Format::Ckpt)?;
             return Self::from_ckpt_parts(path, &parts);
         }
         Err(Error::NoCheckpoint { path: path.to_owned(), found: describe(path, &names) })
@@ -121,43 +118,15 @@ impl Source {
     }
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = Error::io("read", folder);
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let mut names: Vec<_> = entries
-        .map_err(read)?
-        .into_iter()
-        .map(|entry| PathBuf::from(entry.file_name()))
-        .filter(|name| !name_of(name).starts_with('.'))
-        .collect();
-    names.sort();
-    Ok(names)
-}
-
-/// Without an index the names alone tell that a part is missing: `X-00001-of-00003` speaks of two
-/// more. The released gpt-oss files count from 0, so a part 0 may be there or not.
-fn check_series(folder: &Path, names: &[PathBuf], extension: &str) -> Result<()> {
+/// Where no index says so, the names alone tell that a part is missing.
+fn check_series(folder: &Path, names: &[PathBuf], format: Format) -> Result<()> {
     if names.iter().any(|name| name_of(name).ends_with(".index.json")) {
         return Ok(());
     }
-    let there: HashSet<_> = names.iter().collect();
-    for name in names.iter().filter(|name| has_extension(name, extension)) {
-        let name = name_of(name);
-        let stem = name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.'));
-        let series = stem.and_then(|stem| stem.rsplit_once("-of-"));
-        let Some((stem, digits)) = series else { continue };
-        let Some((stem, number)) = stem.rsplit_once('-') else { continue };
-        let (Ok(_), Ok(count)) = (number.parse::<u32>(), digits.parse::<u32>()) else { continue };
-        let part = |number: u32| {
-            let width = digits.len();
-            PathBuf::from(format!("{stem}-{number:0width$}-of-{digits}.{extension}"))
-        };
-        // A count far beyond the files that are there is found at its first gap.
-        if let Some(missing) = (1..=count).map(part).find(|part| !there.contains(part)) {
-            return Err(Error::MissingPart { path: folder.join(missing), of: count });
-        }
+    match missing_parts(&format.among(names)).next() {
+        Some(Missing { name, of }) => Err(Error::MissingPart { path: folder.join(name), of }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn describe(folder: &Path, names: &[PathBuf]) -> String {
@@ -174,13 +143,5 @@ fn describe(folder: &Path, names: &[PathBuf]) -> String {
 }
 
 fn is_safetensors(path: &Path) -> bool {
-    has_extension(path, "safetensors") || name_of(path).ends_with(".safetensors.index.json")
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension() == Some(OsStr::new(extension))
-}
-
-fn name_of(path: &Path) -> std::borrow::Cow<'_, str> {
-    path.file_name().unwrap_or_default().to_string_lossy()
+    Format::of(path).or_else(|| Format::of_index(path)) == Some(Format::Safetensors)
 }

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::contents::offset_in_file;
 use super::finding::{Check, Finding, Findings};
-use super::parts::{Parts, name_of};
+use super::parts::Parts;
 use super::structure::{Part, spec};
+use crate::folder::name_of;
 use crate::manifest::{MANIFEST, Manifest, ManifestTensor};
 use crate::{Result, SourceTensor};
 

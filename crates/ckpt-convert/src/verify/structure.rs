@@ -9,7 +9,8 @@ use mindspore_ckpt::{FindingKind, Reader, Severity, TensorSpec};
 
 use super::finding::{Check, Finding, Findings};
 use super::listing::Listing;
-use super::parts::{Format, Parts, name_of};
+use super::parts::Parts;
+use crate::folder::{Format, name_of};
 use crate::{Error, ManifestTensor, Source, SourceTensor};
 
 /// One file of the checkpoint.
