@@ -60,13 +60,19 @@ impl FileLayout {
     /// Bytes of the segments.
     #[must_use]
     pub fn body_len(&self) -> u64 {
-        self.segments.last().map_or(0, |last| last.offset + last.len)
+        self.segments.last().map_or(0, Segment::end)
     }
 
     /// Bytes of the whole file.
     #[must_use]
     pub fn total_len(&self) -> u64 {
         self.body_len() + self.trailer.len()
+    }
+
+    /// The last segment of a tensor, and which one that is; `None` for a tensor of another file.
+    pub(crate) fn last_of(&self, tensor: usize) -> Option<(usize, &Segment)> {
+        let mut segments = self.segments.iter().enumerate();
+        segments.rfind(|(_, segment)| segment.tensor() == Some(tensor))
     }
 }
 
@@ -79,6 +85,21 @@ pub struct Segment {
     pub len: u64,
     /// Where its bytes come from.
     pub kind: SegmentKind,
+}
+
+impl Segment {
+    /// Where the next segment starts.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.len
+    }
+
+    /// The tensor whose content it is.
+    fn tensor(&self) -> Option<usize> {
+        match self.kind {
+            SegmentKind::Content { tensor, .. } => Some(tensor),
+            SegmentKind::Bytes(_) => None,
+        }
+    }
 }
 
 /// Where bytes of a file come from.

@@ -19,7 +19,7 @@ pub(super) fn fill(
     producer: &mut Producer<'_>,
 ) -> Result<BlockStats> {
     let segments = &file.layout.segments;
-    let first = segments.partition_point(|segment| segment.offset + segment.len <= start);
+    let first = segments.partition_point(|segment| segment.end() <= start);
     let mut all_stats = Vec::new();
     let mut filled = 0;
     for segment in &segments[first..] {

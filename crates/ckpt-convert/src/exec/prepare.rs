@@ -8,7 +8,6 @@ use super::Run;
 use crate::folder::is_plain_name;
 use crate::journal::{Progress, TensorDone};
 use crate::manifest::MANIFEST;
-use crate::sink::{Segment, SegmentKind};
 use crate::source::SourceFile;
 use crate::{Error, Result, Source};
 
@@ -140,7 +139,10 @@ pub(super) fn earlier(run: &Run<'_>, index: usize, progress: &Progress) -> (Vec<
         .tensors
         .clone()
         .map_while(|tensor| lines.get(&tensor).copied().cloned())
-        .take_while(|done| end_of(&file.layout.segments, done.tensor) == Some(done.end))
+        .take_while(|done| {
+            let last = file.layout.last_of(done.tensor);
+            last.is_some_and(|(_, last)| last.end() == done.end)
+        })
         .collect();
     let len = |path: PathBuf| fs::metadata(path).ok().map(|metadata| metadata.len());
     let whole = done.len() == file.tensors.len() && progress.files.contains(&index);
@@ -156,10 +158,4 @@ pub(super) fn earlier(run: &Run<'_>, index: usize, progress: &Progress) -> (Vec<
     let reaches = len(run.partial(index)).unwrap_or(0);
     let there = done.iter().all(|done| done.end <= reaches);
     (if there { done } else { Vec::new() }, false)
-}
-
-/// Where the last byte of a tensor is followed by something else.
-fn end_of(segments: &[Segment], tensor: usize) -> Option<u64> {
-    let of_it = |segment: &&Segment| matches!(segment.kind, SegmentKind::Content { tensor: other, .. } if other == tensor);
-    segments.iter().rfind(of_it).map(|last| last.offset + last.len)
 }

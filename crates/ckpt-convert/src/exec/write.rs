@@ -18,7 +18,7 @@ use crate::io::{ALIGNMENT, AlignedBuf, FileWriter};
 use crate::journal::{Journal, Line, TensorDone};
 use crate::manifest::hex;
 use crate::plan::PlanFile;
-use crate::sink::{Segment, SegmentKind, Trailer};
+use crate::sink::{SegmentKind, Trailer};
 use crate::transform::Producer;
 use crate::{Error, Event, Result};
 
@@ -242,25 +242,19 @@ struct Hasher<'a> {
     next_checkpoint: u64,
 }
 
-/// The segment after the last one of `tensor`.
-fn after(segments: &[Segment], tensor: usize) -> usize {
-    let of_it = |segment: &Segment| matches!(segment.kind, SegmentKind::Content { tensor: other, .. } if other == tensor);
-    segments.iter().rposition(of_it).map_or(0, |last| last + 1)
-}
-
 impl<'a> Hasher<'a> {
     fn new(run: &'a Run<'a>, file: &'a PlanFile, earlier: Vec<TensorDone>) -> Self {
         let position = earlier.last().map_or(0, |done| done.end);
         let summed = earlier.last().map_or(0, |done| done.crc);
         let crc = (file.layout.trailer == Trailer::Crc)
             .then(|| crc32fast::Hasher::new_with_initial_len(summed, position));
-        let segments = &file.layout.segments;
+        let last = earlier.last().and_then(|done| file.layout.last_of(done.tensor));
         Self {
             run,
             file,
             digest: Sha256::new(),
             crc,
-            segment: earlier.last().map_or(0, |done| after(segments, done.tensor)),
+            segment: last.map_or(0, |(last, _)| last + 1),
             position,
             hashed: 0,
             stats: HashMap::new(),
@@ -279,7 +273,7 @@ impl<'a> Hasher<'a> {
         self.tail.drain(..self.tail.len().saturating_sub(TRAILER_LEN));
         let end = start + bytes.len() as u64;
         while let Some(segment) = self.file.layout.segments.get(self.segment) {
-            let upto = end.min(segment.offset + segment.len);
+            let upto = end.min(segment.end());
             if self.position >= end && segment.len > 0 {
                 break;
             }
@@ -295,7 +289,7 @@ impl<'a> Hasher<'a> {
                     self.tensor_done(tensor);
                 }
             }
-            if self.position == segment.offset + segment.len {
+            if self.position == segment.end() {
                 self.segment += 1;
             }
         }
