@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::folder::name_of;
 use crate::io::{FileReader, ReadWindow};
-use crate::presets::gpt_oss::{Mxfp4Role, config_json, mxfp4_partner};
+use crate::presets::gpt_oss::{Mxfp4Role, config_json, mxfp4_partner, pair_fits, partner_name};
 use crate::synthetic::Synthetic;
 use crate::{Error, Result};
 use readers::FileId;
@@ -349,27 +349,6 @@ pub(crate) fn elements(shape: &[usize]) -> u64 {
 
 fn index_names(tensors: &[SourceTensor]) -> HashMap<String, usize> {
     tensors.iter().enumerate().map(|(index, tensor)| (tensor.name.clone(), index)).collect()
-}
-
-/// `X_scales` for `X_blocks` and the other way round, in either spelling.
-pub(crate) fn partner_name(name: &str) -> Option<String> {
-    let (role, stem) = mxfp4_partner(name)?;
-    let separator = &name[stem.len()..=stem.len()];
-    let partner = match role {
-        Mxfp4Role::Blocks => "scales",
-        Mxfp4Role::Scales => "blocks",
-    };
-    Some(format!("{stem}{separator}{partner}"))
-}
-
-/// True when `blocks` is [.., groups, 16] and `scales` [.., groups].
-pub(crate) fn pair_fits(blocks: &SourceTensor, scales: &SourceTensor) -> bool {
-    let Some((&last, groups)) = blocks.shape.split_last() else { return false };
-    blocks.dtype == DType::U8
-        && scales.dtype == DType::U8
-        && last == lowfloat::mxfp4::BLOCK_BYTES
-        && groups == scales.shape
-        && !groups.is_empty()
 }
 
 /// Reads a JSON file that may be missing.

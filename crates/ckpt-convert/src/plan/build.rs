@@ -7,10 +7,13 @@ use lowfloat::{DType, can_cast, mxfp4};
 
 use super::{Plan, PlanFile, PlanOptions, PlanTensor, identity};
 use crate::folder::is_plain_name;
-use crate::presets::gpt_oss::{Mxfp4Role, mxfp4_partner};
+use crate::presets::gpt_oss::{
+    ExpertLayout, Mxfp4Role, dense_shape, is_dense, mxfp4_partner, packed_shapes, pair_fits,
+    partner_name,
+};
 use crate::rule::LONGEST_NAME;
 use crate::sink::{SegmentKind, Sink};
-use crate::source::{LeftOut, LeftOutKind, SourceTensor, elements, pair_fits, partner_name};
+use crate::source::{LeftOut, LeftOutKind, SourceTensor, elements};
 use crate::transform::Transform;
 use crate::{Error, Experts, Policy, Problem, Result, Source};
 
@@ -135,51 +138,37 @@ impl Builder<'_> {
             return;
         }
         let dtype = self.policy.dense_dtype_for(stem);
-        if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+        if !is_dense(dtype) {
             let tensor = stem.to_owned();
             self.problems.push(Problem::NoCast { tensor, from: DType::F4, to: dtype });
             return;
         }
-        let mut shape = scales.shape.clone();
-        if let Some(groups) = shape.last_mut() {
-            *groups *= mxfp4::BLOCK;
-        }
-        let transposed = is_transposed_layout(&tensor.name) && shape.len() >= 2;
-        if transposed {
-            let last = shape.len() - 1;
-            shape.swap(last - 1, last);
-        }
+        let (shape, transposed) = dense_shape(&tensor.name, &scales.shape);
         let transform = Transform::Dequantize { blocks: index, scales: other, transposed };
         self.make(stem, dtype, shape, transform);
     }
 
     fn quantize(&mut self, index: usize) {
         let tensor = &self.source.tensors()[index];
-        let Some(transposed) = dense_expert(tensor) else { return };
-        let mut shape = tensor.shape.clone();
-        let last = shape.len() - 1;
-        if transposed {
-            shape.swap(last - 1, last);
-        }
-        if !shape[last].is_multiple_of(mxfp4::BLOCK) {
+        let Some(layout) = dense_expert(tensor) else { return };
+        let transposed = layout.is_transposed();
+        let Some(shapes) = packed_shapes(&tensor.shape, transposed) else {
             self.problems.push(Problem::Shape {
                 tensor: tensor.name.clone(),
                 actual: tensor.shape.clone(),
                 expected: format!("an input extent that is a multiple of {}", mxfp4::BLOCK),
             });
             return;
-        }
-        shape[last] /= mxfp4::BLOCK;
-        let separator = if transposed { '_' } else { '.' };
-        let name = format!("{}{separator}scales", tensor.name);
+        };
+        let name = layout.half(&tensor.name, Mxfp4Role::Scales);
         if self.takes(&name) {
             let transform = Transform::PackScales { from: index, transposed };
-            self.make(&name, DType::U8, shape.clone(), transform);
+            self.make(&name, DType::U8, shapes.scales, transform);
         }
-        shape.push(mxfp4::BLOCK_BYTES);
-        let name = format!("{}{separator}blocks", tensor.name);
+        let name = layout.half(&tensor.name, Mxfp4Role::Blocks);
         if self.takes(&name) {
-            self.make(&name, DType::U8, shape, Transform::PackBlocks { from: index, transposed });
+            let transform = Transform::PackBlocks { from: index, transposed };
+            self.make(&name, DType::U8, shapes.blocks, transform);
         }
     }
 
@@ -241,23 +230,11 @@ fn is_mxfp4(tensor: &SourceTensor) -> bool {
     tensor.dtype == DType::U8 && mxfp4_partner(&tensor.name).is_some()
 }
 
-/// `Some(transposed)` for a dense expert weight: `X.experts.gate_up_proj` `[E, in, out]` of the
-/// Hugging Face layout, or `mlp1_weight` `[E, out, in]` of OpenAI's.
-fn dense_expert(tensor: &SourceTensor) -> Option<bool> {
-    let dense = matches!(tensor.dtype, DType::F32 | DType::BF16 | DType::F16);
-    if !dense || tensor.shape.len() != 3 {
-        return None;
-    }
-    match tensor.name.rsplit('.').next()? {
-        "gate_up_proj" | "down_proj" => Some(true),
-        "mlp1_weight" | "mlp2_weight" => Some(false),
-        _ => None,
-    }
-}
-
-/// The Hugging Face layout (`X_blocks`) keeps dense experts transposed, OpenAI's (`X.blocks`) not.
-fn is_transposed_layout(name: &str) -> bool {
-    name.ends_with("_blocks")
+/// The layout of a dense expert weight: `X.experts.gate_up_proj` `[E, in, out]`, or `mlp1_weight`
+/// `[E, out, in]`.
+fn dense_expert(tensor: &SourceTensor) -> Option<ExpertLayout> {
+    let dense = is_dense(tensor.dtype) && tensor.shape.len() == 3;
+    ExpertLayout::of_dense(&tensor.name).filter(|_| dense)
 }
 
 /// A file's name and the tensors in it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use lowfloat::{DType, can_cast, mxfp4};
+use lowfloat::{DType, can_cast};
 
 use super::finding::{Check, Finding, Findings};
 use super::listing::Listing;
@@ -10,8 +10,10 @@ use super::parts::Parts;
 use super::structure::Part;
 use crate::manifest::ManifestTensor;
 use crate::plan::PlanTensor;
-use crate::presets::gpt_oss::{Mxfp4Role, mxfp4_partner};
-use crate::source::{LeftOut, LeftOutKind, pair_fits};
+use crate::presets::gpt_oss::{
+    ExpertLayout, Mxfp4Role, dense_shape, is_dense, mxfp4_partner, packed_shapes, pair_fits,
+};
+use crate::source::{LeftOut, LeftOutKind};
 use crate::transform::Transform;
 use crate::{Source, SourceTensor};
 
@@ -58,9 +60,9 @@ fn by_name(tensor: &SourceTensor, against: &Source) -> Result<Transform, String>
     if let Some(from) = against.find(name) {
         return from_one(tensor, from, against);
     }
-    for separator in ['_', '.'] {
-        let half = |half| against.find(&format!("{name}{separator}{half}"));
-        if let (Some(blocks), Some(scales)) = (half("blocks"), half("scales")) {
+    for layout in ExpertLayout::ALL {
+        let half = |role| against.find(&layout.half(name, role));
+        if let (Some(blocks), Some(scales)) = (half(Mxfp4Role::Blocks), half(Mxfp4Role::Scales)) {
             return dequantized(tensor, blocks, scales, against);
         }
     }
@@ -99,27 +101,16 @@ fn from_one(tensor: &SourceTensor, from: usize, against: &Source) -> Result<Tran
 }
 
 fn packed(tensor: &SourceTensor, from: usize, input: &SourceTensor) -> Option<Transform> {
-    let dense = matches!(input.dtype, DType::F32 | DType::BF16 | DType::F16);
-    if !dense || tensor.dtype != DType::U8 {
+    if !is_dense(input.dtype) || tensor.dtype != DType::U8 {
         return None;
     }
-    // The names of the Hugging Face layout, which keeps dense experts transposed.
-    let last_name = input.name.rsplit('.').next()?;
-    let transposed = matches!(last_name, "gate_up_proj" | "down_proj");
-    let mut scales = input.shape.clone();
-    let last = scales.len().checked_sub(1)?;
-    if transposed {
-        scales.swap(last.checked_sub(1)?, last);
-    }
-    if !scales[last].is_multiple_of(mxfp4::BLOCK) {
-        return None;
-    }
-    scales[last] /= mxfp4::BLOCK;
-    if tensor.shape == scales {
+    let layout = ExpertLayout::of_dense(&input.name);
+    let transposed = layout.is_some_and(ExpertLayout::is_transposed);
+    let shapes = packed_shapes(&input.shape, transposed)?;
+    if tensor.shape == shapes.scales {
         return Some(Transform::PackScales { from, transposed });
     }
-    let is_blocks = tensor.shape.strip_prefix(&scales[..]) == Some(&[mxfp4::BLOCK_BYTES]);
-    is_blocks.then_some(Transform::PackBlocks { from, transposed })
+    (tensor.shape == shapes.blocks).then_some(Transform::PackBlocks { from, transposed })
 }
 
 fn dequantized(
@@ -135,19 +126,10 @@ fn dequantized(
             packed.name, factors.name
         ));
     }
-    if !matches!(tensor.dtype, DType::F32 | DType::BF16 | DType::F16) {
+    if !is_dense(tensor.dtype) {
         return Err(format!("{}, which MXFP4 does not become", tensor.dtype));
     }
-    let mut shape = factors.shape.clone();
-    if let Some(groups) = shape.last_mut() {
-        *groups = groups.saturating_mul(mxfp4::BLOCK);
-    }
-    // The Hugging Face layout (`X_blocks`) keeps dense experts transposed, OpenAI's does not.
-    let transposed = packed.name.ends_with("_blocks") && shape.len() >= 2;
-    if transposed {
-        let last = shape.len() - 1;
-        shape.swap(last - 1, last);
-    }
+    let (shape, transposed) = dense_shape(&packed.name, &factors.shape);
     if tensor.shape != shape {
         return Err(format!(
             "the shape is {:?}, but {:?} of the source makes {shape:?}",
@@ -226,10 +208,10 @@ fn is_named(name: &str, named: &HashSet<&str>) -> bool {
         return true;
     }
     match mxfp4_partner(name) {
-        Some((Mxfp4Role::Blocks | Mxfp4Role::Scales, stem)) => named.contains(stem),
-        None => ["_blocks", ".blocks"]
+        Some((_, stem)) => named.contains(stem),
+        None => ExpertLayout::ALL
             .iter()
-            .any(|half| named.contains(format!("{name}{half}").as_str())),
+            .any(|layout| named.contains(layout.half(name, Mxfp4Role::Blocks).as_str())),
     }
 }
 

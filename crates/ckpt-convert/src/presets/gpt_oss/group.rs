@@ -89,36 +89,6 @@ pub fn group_of(tensor_name: &str) -> Group {
     Group::Other
 }
 
-/// What a tensor holds of an MXFP4 weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mxfp4Role {
-    /// The 4-bit codes, 32 to a block of 16 bytes.
-    Blocks,
-    /// One power-of-two scale a block.
-    Scales,
-}
-
-/// Tells the two halves of an MXFP4 weight by name: `X_blocks` with `X_scales` (hub) and `X.blocks`
-/// with `X.scales` (original), and gives the stem `X` that both share. `None` for other names.
-///
-/// ```
-/// use ckpt_convert::presets::gpt_oss::{Mxfp4Role, mxfp4_partner};
-///
-/// assert_eq!(mxfp4_partner("down_proj_blocks"), Some((Mxfp4Role::Blocks, "down_proj")));
-/// assert_eq!(mxfp4_partner("mlp1_weight.scales"), Some((Mxfp4Role::Scales, "mlp1_weight")));
-/// assert_eq!(mxfp4_partner("norm.scale"), None);
-/// ```
-#[must_use]
-pub fn mxfp4_partner(name: &str) -> Option<(Mxfp4Role, &str)> {
-    let (role, stem) = if let Some(stem) = name.strip_suffix("blocks") {
-        (Mxfp4Role::Blocks, stem)
-    } else {
-        (Mxfp4Role::Scales, name.strip_suffix("scales")?)
-    };
-    let stem = stem.strip_suffix(['_', '.'])?;
-    (!stem.is_empty()).then_some((role, stem))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{ExpertFormat, Shape, TensorDesc, tensors};
@@ -166,26 +136,6 @@ mod tests {
         ] {
             assert_eq!(group_of(name), group, "{name}");
             assert_eq!(group_of(&format!("network.backbone.{name}")), group, "{name}");
-        }
-    }
-
-    #[test]
-    fn partners_share_a_stem() {
-        let all = tensors(&Shape::tiny(), ExpertFormat::Mxfp4);
-        let of = |role| {
-            let mut stems: Vec<&str> = all
-                .iter()
-                .filter_map(|t| mxfp4_partner(&t.name))
-                .filter(|(found, _)| *found == role)
-                .map(|(_, stem)| stem)
-                .collect();
-            stems.sort_unstable();
-            stems
-        };
-        assert_eq!(of(Mxfp4Role::Blocks).len(), 8);
-        assert_eq!(of(Mxfp4Role::Blocks), of(Mxfp4Role::Scales));
-        for name in ["blocks", "_blocks", ".scales", "xblocks", "x_block", "x_scales_"] {
-            assert_eq!(mxfp4_partner(name), None, "{name}");
         }
     }
 

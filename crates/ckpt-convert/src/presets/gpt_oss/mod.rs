@@ -13,9 +13,14 @@
 mod config;
 mod group;
 mod layout;
+mod mxfp4;
 mod shape;
 
 pub use config::{config_json, generation_config_json, model_name};
-pub use group::{Group, Mxfp4Role, group_of, mxfp4_partner};
+pub use group::{Group, group_of};
 pub use layout::{ExpertFormat, TensorDesc, shard_file_name, shard_files, shards, tensors};
+pub(crate) use mxfp4::{
+    ExpertLayout, dense_shape, is_dense, packed_shapes, pair_fits, partner_name,
+};
+pub use mxfp4::{Mxfp4Role, mxfp4_partner};
 pub use shape::Shape;
