@@ -147,8 +147,8 @@ pub(super) fn unused(
     (parts, all): (&Parts, &[Part]),
     findings: &mut Findings,
 ) {
-    let broken = all.iter().any(|part| part.source.is_none()) || all.len() < parts.files.len();
-    if listing.is_none() && (broken || !parts.whole) {
+    let unread = parts.missing > 0 || all.iter().any(|part| part.source.is_none());
+    if listing.is_none() && (unread || !parts.whole) {
         let message = "whether every tensor of the source is in the checkpoint cannot be told: \
                        not all of its parts could be read";
         findings.add(Finding::warning(Check::Values, message.to_owned()));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Check, Finding, Findings};
 use crate::folder::{
-    Format, has_extension, is_one_of_several, list, missing_parts, name_of, parse_index,
+    Format, Missing, has_extension, is_one_of_several, list, missing_parts, name_of, parse_index,
 };
 use crate::journal::JOURNAL;
 use crate::{Error, Result};
@@ -22,6 +22,8 @@ pub(super) struct Parts {
     pub(super) index: Option<(PathBuf, Option<Index>)>,
     /// True when these are meant to be all files of the checkpoint, and not one part alone.
     pub(super) whole: bool,
+    /// How many files are missing, by the index or by the numbers of the others.
+    pub(super) missing: usize,
 }
 
 /// Tensors by file.
@@ -58,7 +60,7 @@ impl Parts {
         let format = Format::of(path).unwrap_or(Format::Ckpt);
         let whole = !is_one_of_several(&name_of(path));
         let (folder, files) = (folder.to_owned(), vec![path.to_owned()]);
-        Ok(Self { format, folder, files, index: None, whole })
+        Ok(Self { format, folder, files, index: None, whole, missing: 0 })
     }
 
     fn in_folder(folder: &Path, findings: &mut Findings) -> Result<Self> {
@@ -90,9 +92,9 @@ impl Parts {
         if files.is_empty() {
             return Err(none(folder, "a folder with neither"));
         }
-        report_missing(folder, &files, findings);
+        let missing = report_missing(folder, &files, findings);
         let files = files.iter().map(|name| folder.join(name)).collect();
-        Ok(Self { format, folder: folder.to_owned(), files, index: None, whole: true })
+        Ok(Self { format, folder: folder.to_owned(), files, index: None, whole: true, missing })
     }
 
     fn of_index(
@@ -136,8 +138,9 @@ impl Parts {
                 }
             }
         }
+        let missing = index.as_ref().map_or(0, |index| index.len() - files.len());
         let index = Some((path.to_owned(), index));
-        Ok(Self { format, folder: folder.to_owned(), files, index, whole: true })
+        Ok(Self { format, folder: folder.to_owned(), files, index, whole: true, missing })
     }
 }
 
@@ -158,10 +161,11 @@ fn read_index(path: &Path) -> Result<Index, String> {
 /// width that all writers of parts use.
 const MOST_MISSING: usize = 99_999;
 
-fn report_missing(folder: &Path, names: &[PathBuf], findings: &mut Findings) {
-    for part in missing_parts(names).take(MOST_MISSING) {
+fn report_missing(folder: &Path, names: &[PathBuf], findings: &mut Findings) -> usize {
+    let report = |part: Missing| {
         let message = "the file is missing, by the numbers of the others".to_owned();
         let file = folder.join(part.name);
         findings.add(Finding::error(Check::Structure, message).file(&file));
-    }
+    };
+    missing_parts(names).take(MOST_MISSING).map(report).count()
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::{VerifyOptions, verify};
 use crate::presets::gpt_oss::{ExpertFormat, Shape};
 use crate::{
-    CancelToken, CkptSink, Error, Event, ExecOptions, Executor, Experts, Observer, Phase, Plan,
-    PlanOptions, Policy, Source, Synthetic,
+    CancelToken, CkptSink, Error, Event, ExecOptions, Executor, Experts, MANIFEST, Observer, Phase,
+    Plan, PlanOptions, Policy, Source, Synthetic,
 };
 
 fn source() -> Source {
@@ -129,6 +129,43 @@ fn a_source_that_shrinks_is_a_finding() {
     assert!(found.findings.iter().any(|finding| finding.message.contains(message)));
     // The checkpoint itself is as it was.
     assert!(verify(folder.path(), &VerifyOptions::default(), &()).unwrap().is_right());
+}
+
+#[test]
+fn what_is_in_a_missing_part_is_not_called_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = (source(), |name: &str| folder.path().join(name));
+    let options = PlanOptions {
+        max_file_size: Some(200_000),
+        stem: Some("m".to_owned()),
+        ..PlanOptions::default()
+    };
+    let plan = Plan::new(&source, &Policy::default(), &CkptSink::default(), &options).unwrap();
+    assert_eq!(plan.files.len(), 3);
+    Executor::default().run(&plan, &source, folder.path(), |_| Ok(Vec::new()), &()).unwrap();
+    let found = || {
+        let options = VerifyOptions { against: Some(&source), ..VerifyOptions::default() };
+        verify(folder.path(), &options, &()).unwrap()
+    };
+    let has = |found: &super::Verification, text: &str| {
+        found.findings.iter().any(|finding| finding.message.contains(text))
+    };
+    let (left_out, unknown) = ("is in no tensor of the checkpoint", "cannot be told");
+    fs::remove_file(path("m-00002-of-00003.ckpt")).unwrap();
+
+    // The manifest knows what was in it.
+    let listed = found();
+    assert!(!has(&listed, left_out) && !has(&listed, unknown), "{:?}", listed.findings);
+    // Without one nobody does: neither by the index nor by the numbers of the other parts.
+    for (gone, missing) in
+        [(MANIFEST, "the index says that it holds"), ("m.ckpt.index.json", "by the numbers")]
+    {
+        fs::remove_file(path(gone)).unwrap();
+        let found = found();
+        assert!(!has(&found, left_out) && has(&found, unknown), "{:?}", found.findings);
+        assert!(has(&found, missing), "{:?}", found.findings);
+        assert_eq!(found.errors, 1, "the missing part");
+    }
 }
 
 #[cfg(target_os = "linux")]
