@@ -142,3 +142,23 @@ impl Trailer {
         matches!(self, Self::None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_segment_of_a_tensor() {
+        let bytes = |offset| Segment { offset, len: 2, kind: SegmentKind::Bytes(vec![0; 2]) };
+        let content = |offset, len, tensor, start| {
+            let kind = SegmentKind::Content { tensor, start };
+            Segment { offset, len, kind }
+        };
+        // Tensor 5 in two slices, tensor 6 of no bytes.
+        let segments = vec![bytes(0), content(2, 8, 5, 0), bytes(10), content(12, 3, 5, 8)];
+        let segments = segments.into_iter().chain([bytes(15), content(17, 0, 6, 0)]).collect();
+        let layout = FileLayout { segments, trailer: Trailer::None };
+        let last = |tensor| layout.last_of(tensor).map(|(at, segment)| (at, segment.end()));
+        assert_eq!((last(5), last(6), last(7)), (Some((3, 15)), Some((5, 17)), None));
+    }
+}
