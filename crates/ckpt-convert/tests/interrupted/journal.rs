@@ -8,7 +8,7 @@ use testkit::Tiny;
 
 use crate::job::{
     Files, Job, a_tensor, an_end, assert_done, assert_files, assert_nothing_final, everything,
-    scratch, small_weights,
+    files, scratch, small_weights,
 };
 
 fn put(files: &Files, folder: &Path) {
@@ -44,6 +44,29 @@ fn cut_at_every_line_and_beside_it() {
             let what = format!("cut to {cut} of {} bytes", journal.len());
             job.resume(out.path()).expect(&what);
             assert_done(out.path(), &expected, &what);
+        }
+    }
+}
+
+/// Killed before the journal said that the old result may go: it stays until that is said again.
+#[test]
+fn cut_before_leave_to_overwrite_is_told() {
+    let folder = scratch();
+    let weights = small_weights(&folder.path().join("in"));
+    let (one, parts) = (Job::new(&weights), Job::new(&weights).in_parts(150_000));
+    for (old, new) in [(&one, &one), (&one, &parts), (&parts, &one)] {
+        for torn in ["", "{", "{\"conversion\":{\"version\":1"] {
+            let out = scratch();
+            old.run(out.path()).unwrap();
+            let left = everything(out.path());
+            fs::write(out.path().join(JOURNAL), torn).unwrap();
+            for _ in 0..2 {
+                let error = new.resume(out.path()).unwrap_err();
+                assert!(matches!(error, Error::OutputExists { .. }), "{torn:?}: {error}");
+                assert_files(&files(out.path()), &left, "refused, so the old result is there");
+            }
+            new.overwrite(out.path()).unwrap();
+            assert_done(out.path(), &new.reference(), "allowed once more");
         }
     }
 }
