@@ -1,3 +1,31 @@
 #![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+// The loops of one instruction set must be compiled with its features, down to single values.
+#![allow(clippy::inline_always)]
 
+mod arch;
+mod attention;
+mod error;
+mod experts;
+mod linear;
+mod matrix;
+mod norm;
 pub mod reference;
+mod residual;
+mod rope;
+mod rounding;
+mod router;
+mod strips;
+mod view;
+
+pub use attention::{Attention, Heads, KvView, Span};
+pub use error::{Error, Result};
+pub use experts::{ExpertMatrix, Experts, ExpertsScratch, Swiglu};
+pub use linear::linear;
+pub use matrix::Matrix;
+pub use norm::rms_norm;
+pub use residual::add;
+pub use rope::{Rope, Yarn, rotate};
+pub use rounding::Rounding;
+pub use router::{Routing, route};
+pub use strips::Strips;

@@ -1,0 +1,174 @@
+//! The four steps of a call: activations, their rows, results, sums.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::Experts;
+use super::groups::{Group, Groups};
+use super::scratch::{ExpertsScratch, prefix};
+use crate::{Result, Rounding};
+
+/// Outputs of one expert for all of its tokens, `[tokens, outputs]`.
+struct Task<'a> {
+    group: Group,
+    /// The first output.
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl<B: AsRef<[u8]> + Sync> Experts<B> {
+    pub(super) fn run(
+        &self,
+        x: &[f32],
+        k: usize,
+        weights: &Array2<f32>,
+        rounding: Rounding,
+        scratch: &mut ExpertsScratch,
+        y: &mut [f32],
+    ) -> Result<()> {
+        let ExpertsScratch { groups, panels, activations, results } = scratch;
+        let (hidden, intermediate) = (self.hidden, self.intermediate);
+        let choices = groups.choices();
+
+        let panels = prefix(panels, choices * intermediate);
+        let panel = self.gate_up.panel() / 2;
+        let vectors: Vec<&[f32]> = groups
+            .all()
+            .iter()
+            .flat_map(|group| groups.of(group))
+            .map(|choice| {
+                let token = choice / k;
+                &x[token * hidden..(token + 1) * hidden]
+            })
+            .collect();
+        tasks(groups, intermediate, panel, panels)
+            .into_par_iter()
+            .try_for_each_init(Buffers::default, |buffers, task| {
+                self.activate(task, &vectors, rounding, buffers)
+            })?;
+
+        let activations = prefix(activations, choices * intermediate);
+        activations.par_chunks_mut(intermediate).enumerate().for_each(|(row, to)| {
+            let choice = groups.at(row);
+            for (from, to) in
+                pieces(groups, choice, intermediate, panel, panels).zip(to.chunks_mut(panel))
+            {
+                to.copy_from_slice(from);
+            }
+        });
+
+        let results = prefix(results, choices * hidden);
+        let panel = self.down.panel();
+        let vectors: Vec<&[f32]> = activations.chunks_exact(intermediate).collect();
+        tasks(groups, hidden, panel, results)
+            .into_par_iter()
+            .try_for_each_init(Vec::new, |buffer, task| {
+                self.project(task, &vectors, rounding, buffer)
+            })?;
+
+        let sums = rounding.of_sums();
+        y.par_chunks_mut(hidden).enumerate().for_each(|(token, y)| {
+            y.fill(0.0);
+            for (slot, weight) in weights.row(token).iter().enumerate() {
+                let from = pieces(groups, token * k + slot, hidden, panel, results).flatten();
+                for (y, value) in y.iter_mut().zip(from) {
+                    *y = sums.round(*y + sums.round(weight * value));
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// The activations of a task.
+    fn activate(
+        &self,
+        task: Task<'_>,
+        vectors: &[&[f32]],
+        rounding: Rounding,
+        buffers: &mut Buffers,
+    ) -> Result<()> {
+        let Task { group: Group { expert, start, len }, first, out } = task;
+        let width = out.len() / len;
+        let outputs = 2 * first..2 * (first + width);
+        let vectors = &vectors[start..start + len];
+        let sums = prefix(&mut buffers.sums, 2 * out.len());
+        let all = 2 * self.intermediate;
+        self.gate_up.products(expert, outputs.clone(), all, vectors, sums, &mut buffers.decoded)?;
+        let bias = &self.gate_up_bias[expert * all..][outputs];
+        let step = |value| rounding.of_sums().round(value);
+        for (out, sums) in out.chunks_exact_mut(width).zip(sums.chunks_exact(2 * width)) {
+            let pairs = sums.chunks_exact(2).zip(bias.chunks_exact(2));
+            for (out, (sum, bias)) in out.iter_mut().zip(pairs) {
+                let gate = step(step(sum[0]) + bias[0]);
+                let up = step(step(sum[1]) + bias[1]);
+                *out = self.swiglu.apply(gate, up, rounding);
+            }
+        }
+        Ok(())
+    }
+
+    /// The results of a task.
+    fn project(
+        &self,
+        task: Task<'_>,
+        vectors: &[&[f32]],
+        rounding: Rounding,
+        decoded: &mut Vec<f32>,
+    ) -> Result<()> {
+        let Task { group: Group { expert, start, len }, first, out } = task;
+        let width = out.len() / len;
+        let outputs = first..first + width;
+        let vectors = &vectors[start..start + len];
+        self.down.products(expert, outputs.clone(), self.hidden, vectors, out, decoded)?;
+        let bias = &self.down_bias[expert * self.hidden..][outputs];
+        let step = |value| rounding.of_sums().round(value);
+        for out in out.chunks_exact_mut(width) {
+            for (out, bias) in out.iter_mut().zip(bias) {
+                *out = step(step(*out) + bias);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Buffers of a thread.
+#[derive(Debug, Default)]
+struct Buffers {
+    sums: Vec<f32>,
+    decoded: Vec<f32>,
+}
+
+/// Cuts a buffer: group after group, of each `panel` outputs after the other.
+fn tasks<'a>(
+    groups: &Groups,
+    outputs: usize,
+    panel: usize,
+    mut buffer: &'a mut [f32],
+) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for group in groups.all() {
+        for first in (0..outputs).step_by(panel) {
+            let len = usize::min(panel, outputs - first) * group.len;
+            let (out, rest) = buffer.split_at_mut(len);
+            tasks.push(Task { group: *group, first, out });
+            buffer = rest;
+        }
+    }
+    tasks
+}
+
+/// The outputs of a choice in a buffer that [`tasks`] cut.
+fn pieces<'a>(
+    groups: &Groups,
+    choice: usize,
+    outputs: usize,
+    panel: usize,
+    buffer: &'a [f32],
+) -> impl Iterator<Item = &'a [f32]> {
+    let (group, place) = groups.place(choice);
+    let buffer = &buffer[group.start * outputs..];
+    (0..outputs).step_by(panel).map(move |first| {
+        let width = usize::min(panel, outputs - first);
+        &buffer[first * group.len + place * width..][..width]
+    })
+}
