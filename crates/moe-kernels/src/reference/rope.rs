@@ -24,6 +24,10 @@ pub struct YarnScaling {
 
 /// The angles per position, `[head_dim / 2]`, to the last bit as transformers 4.57 has them.
 ///
+/// That is, where torch leaves powers to the C library (`ATEN_CPU_CAPABILITY=default`), which rounds
+/// them correctly. Its vector code does not: for the constants of gpt-oss its frequencies 6 and 10
+/// are one unit in the last place off, and with other head sizes they are not.
+///
 /// With `f(i) = theta^(−2i/head_dim)` and `ramp(i)` rising from 0 at the dimension that turns
 /// `beta_fast` times within the original context to 1 at the one that turns `beta_slow` times:
 /// `f(i)·(1 − ramp(i)) + f(i)/factor·ramp(i)`. The ends of the ramp are computed in `f64`, all
@@ -55,7 +59,7 @@ pub fn inverse_frequencies(yarn: &YarnScaling) -> Result<Vec<f32>> {
         .map(|i| {
             let exponent = (2 * i) as f32 / dim;
             // Correctly rounded but for one case in millions, on every platform.
-            let period = yarn.theta.powf(f64::from(exponent)) as f32;
+            let period = f64::from(yarn.theta as f32).powf(f64::from(exponent)) as f32;
             let (kept, divided) = (1.0 / period, 1.0 / (yarn.factor as f32 * period));
             let ramp = ((i as f32 - low as f32) / (high - low) as f32).clamp(0.0, 1.0);
             // Not simplified to `ramp`: it is these roundings that the model has.
