@@ -5,7 +5,7 @@
 //! differs by is the kernel's own error. The exceptions are [`inverse_frequencies`] and the angles
 //! of [`cos_sin`]: the model defines those in `f32`, and is trained with the rounding.
 //!
-//! Matrices are row-major, `[out, in]`. Lengths that do not fit each other are a [`Misfit`].
+//! Matrices are row-major, `[out, in]`. Lengths that do not fit each other are an [`Error`].
 //!
 //! ```
 //! use moe_kernels::reference::{Expert, Swiglu, linear, mixture, rms_norm, route};
@@ -26,7 +26,7 @@
 //! };
 //! let y = mixture(&t, &choices, &[expert; 3])?;
 //! assert!((x[0] + y[0] - 3.5).abs() < 1e-12 && (x[1] + y[1] + 4.5).abs() < 1e-12);
-//! # Ok::<(), moe_kernels::reference::Misfit>(())
+//! # Ok::<(), moe_kernels::Error>(())
 //! ```
 
 #![forbid(unsafe_code)]
@@ -35,6 +35,8 @@ mod attention;
 mod experts;
 mod linear;
 mod norm;
+#[cfg(test)]
+mod properties;
 mod rope;
 mod router;
 
@@ -45,32 +47,19 @@ pub use norm::rms_norm;
 pub use rope::{YarnScaling, concentration, cos_sin, inverse_frequencies, rotate};
 pub use router::{Choice, route};
 
-/// Lengths that do not fit each other, or a count that is out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: expected {expected}, got {actual}")]
-pub struct Misfit {
-    /// Which argument.
-    pub what: &'static str,
-    /// What the other arguments need; for a length that must be whole rows, the next such length.
-    pub expected: usize,
-    /// What was given.
-    pub actual: usize,
-}
+use crate::{Error, Result};
 
-/// What the operations give.
-pub type Result<T> = std::result::Result<T, Misfit>;
-
-fn check(what: &'static str, expected: usize, actual: usize) -> Result<()> {
-    if expected == actual { Ok(()) } else { Err(Misfit { what, expected, actual }) }
+fn check(argument: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(Error::Length { argument, expected, found }) }
 }
 
 /// How many rows of `row` elements `len` elements are: at least one, and none of them cut.
-fn whole_rows(what: &'static str, row: usize, len: usize) -> Result<usize> {
+fn whole_rows(argument: &'static str, row: usize, len: usize) -> Result<usize> {
     match len.checked_div(row) {
         Some(rows) if rows > 0 && rows * row == len => Ok(rows),
         rows => {
             let expected = row.max(1).saturating_mul(rows.unwrap_or(0) + 1);
-            Err(Misfit { what, expected, actual: len })
+            Err(Error::Length { argument, expected, found: len })
         }
     }
 }

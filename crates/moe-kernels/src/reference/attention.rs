@@ -1,6 +1,7 @@
 //! Grouped-query attention with a sink per head and an optional sliding window.
 
-use super::{Misfit, Result, check, dot, whole_rows};
+use super::{check, dot, whole_rows};
+use crate::{Error, Result};
 
 /// Attention of one token, whose own key and value are the last of `keys` and `values`.
 ///
@@ -15,7 +16,7 @@ use super::{Misfit, Result, check, dot, whole_rows};
 /// let (keys, values) = ([9.0, 0.0, 0.0], [9.0, 1.0, 2.0]);
 /// let o = attend(&[5.0, 7.0], &keys, &values, &[f32::NEG_INFINITY, 0.0], 1, 0.5, Some(2))?;
 /// assert_eq!(o, [1.5, 1.0]); // equal scores: 3 values over 2 keys, and over 2 keys and a sink
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn attend(
     q: &[f64],
@@ -26,12 +27,12 @@ pub fn attend(
     scale: f64,
     window: Option<usize>,
 ) -> Result<Vec<f64>> {
-    let dim = whole_rows("elements of the query", sinks.len(), q.len())?;
-    let group = whole_rows("query heads", kv_heads, sinks.len())?;
-    let tokens = whole_rows("elements of the keys", kv_heads * dim, keys.len())?;
-    check("elements of the values", keys.len(), values.len())?;
+    let dim = whole_rows("q of the reference attend", sinks.len(), q.len())?;
+    let group = whole_rows("sinks of the reference attend", kv_heads, sinks.len())?;
+    let tokens = whole_rows("keys of the reference attend", kv_heads * dim, keys.len())?;
+    check("values of the reference attend", keys.len(), values.len())?;
     if window == Some(0) {
-        return Err(Misfit { what: "tokens of the window", expected: 1, actual: 0 });
+        return Err(Error::Count { argument: "window", expected: "at least 1", found: 0 });
     }
 
     let seen = window.unwrap_or(tokens).min(tokens);
@@ -59,7 +60,7 @@ pub fn attend(
 /// let (keys, values) = ([vec![0.0], vec![1.0]], [vec![1.0], vec![-1.0]]);
 /// let o = attend_head(&[3f64.ln()], &keys, &values, 4f32.ln(), 1.0)?;
 /// assert!((o[0] - (1.0 - 3.0) / (1.0 + 3.0 + 4.0)).abs() < 1e-7); // ln 4 is rounded to f32
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn attend_head(
     q: &[f64],
@@ -68,9 +69,9 @@ pub fn attend_head(
     sink: f32,
     scale: f64,
 ) -> Result<Vec<f64>> {
-    check("values", keys.len(), values.len())?;
+    check("values of the reference attend_head", keys.len(), values.len())?;
     for row in keys.iter().chain(values) {
-        check("elements of a key or value", q.len(), row.len())?;
+        check("key or value of the reference attend_head", q.len(), row.len())?;
     }
     let scores: Vec<f64> = keys.iter().map(|key| dot(q, key) * scale).collect();
     let sink = f64::from(sink);
@@ -89,6 +90,7 @@ pub fn attend_head(
 #[cfg(test)]
 mod tests {
     use super::attend;
+    use crate::Error;
 
     const NONE: f32 = f32::NEG_INFINITY;
 
@@ -119,15 +121,23 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_fit_are_refused() {
-        let what = |q: &[f64], k: &[f64], v: &[f64], kv_heads, window| {
-            attend(q, k, v, &[0.0; 2], kv_heads, 1.0, window).unwrap_err().what
-        };
-        assert_eq!(what(&[0.0; 3], &[0.0; 2], &[0.0; 2], 1, None), "elements of the query");
-        assert_eq!(what(&[0.0; 2], &[0.0; 3], &[0.0; 3], 3, None), "query heads");
-        assert_eq!(what(&[0.0; 2], &[0.0; 3], &[0.0; 3], 0, None), "query heads");
-        assert_eq!(what(&[0.0; 2], &[0.0; 3], &[0.0; 3], 2, None), "elements of the keys");
-        assert_eq!(what(&[0.0; 2], &[], &[], 2, None), "elements of the keys");
-        assert_eq!(what(&[0.0; 2], &[0.0; 2], &[0.0; 4], 2, None), "elements of the values");
-        assert_eq!(what(&[0.0; 2], &[0.0; 2], &[0.0; 2], 2, Some(0)), "tokens of the window");
+        let refused =
+            |q: usize, keys: usize, values: usize, kv_heads, argument, expected, found| {
+                let (q, keys, values) = (vec![0.0; q], vec![0.0; keys], vec![0.0; values]);
+                let o = attend(&q, &keys, &values, &[0.0; 2], kv_heads, 1.0, None);
+                assert_eq!(o, Err(Error::Length { argument, expected, found }));
+            };
+        refused(3, 2, 2, 1, "q of the reference attend", 4, 3);
+        refused(2, 3, 3, 3, "sinks of the reference attend", 3, 2);
+        refused(2, 3, 3, 0, "sinks of the reference attend", 1, 2);
+        refused(2, 3, 3, 2, "keys of the reference attend", 4, 3);
+        refused(2, 0, 0, 2, "keys of the reference attend", 2, 0);
+        refused(2, 2, 4, 2, "values of the reference attend", 2, 4);
+    }
+
+    #[test]
+    fn a_window_of_nothing_is_refused() {
+        let o = attend(&[0.0], &[0.0], &[0.0], &[0.0], 1, 1.0, Some(0));
+        assert!(matches!(o, Err(Error::Count { found: 0, .. })), "{o:?}");
     }
 }

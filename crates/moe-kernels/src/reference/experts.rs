@@ -1,6 +1,7 @@
 //! The feed-forward half of a layer.
 
-use super::{Choice, Misfit, Result, check, linear, whole_rows};
+use super::{Choice, check, linear, whole_rows};
+use crate::{Error, Result};
 
 /// The constants of the activation; 1.702 and 7 in gpt-oss.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +42,7 @@ impl Expert<'_> {
     /// };
     /// // Gate 9 is clamped to 7, up is 4 − 3, so 7 · ½ · (1 + 1).
     /// assert_eq!(expert.forward(&[9.0, 4.0])?, [7.0, 3.0]);
-    /// # Ok::<(), moe_kernels::reference::Misfit>(())
+    /// # Ok::<(), moe_kernels::Error>(())
     /// ```
     pub fn forward(&self, x: &[f64]) -> Result<Vec<f64>> {
         let u = linear(x, self.gate_up, Some(self.gate_up_bias))?;
@@ -60,10 +61,10 @@ impl Expert<'_> {
 /// let h = swiglu(&[1.0, 2.0, 100.0, -100.0], gpt_oss)?;
 /// assert!((h[0] - 3.0 / (1.0 + (-1.702f64).exp())).abs() < 1e-15);
 /// assert!((h[1] + 42.0 / (1.0 + (-1.702f64 * 7.0).exp())).abs() < 1e-13);
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn swiglu(u: &[f64], Swiglu { alpha, limit }: Swiglu) -> Result<Vec<f64>> {
-    whole_rows("gates and ups", 2, u.len())?;
+    whole_rows("u of the reference swiglu", 2, u.len())?;
     let pairs = u.chunks_exact(2).map(|pair| (pair[0].min(limit), pair[1].max(-limit).min(limit)));
     Ok(pairs.map(|(gate, up)| gate / (1.0 + (-alpha * gate).exp()) * (up + 1.0)).collect())
 }
@@ -80,18 +81,19 @@ pub fn swiglu(u: &[f64], Swiglu { alpha, limit }: Swiglu) -> Result<Vec<f64>> {
 /// let experts = [zero, Expert { down_bias: &[16.0], ..zero }];
 /// let choices = [Choice { expert: 1, weight: 0.75 }, Choice { expert: 0, weight: 0.25 }];
 /// assert_eq!(mixture(&[1.0], &choices, &experts)?, [14.0]);
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn mixture(x: &[f64], choices: &[Choice], experts: &[Expert<'_>]) -> Result<Vec<f64>> {
     let mut y = vec![0.0; x.len()];
-    for choice in choices {
-        let expert = experts.get(choice.expert).ok_or(Misfit {
-            what: "experts",
-            expected: choice.expert.saturating_add(1),
-            actual: experts.len(),
+    for (slot, choice) in choices.iter().enumerate() {
+        let expert = experts.get(choice.expert).ok_or(Error::NoSuchExpert {
+            row: 0,
+            slot,
+            expert: u32::try_from(choice.expert).unwrap_or(u32::MAX),
+            experts: experts.len(),
         })?;
         let out = expert.forward(x)?;
-        check("rows of an expert's down projection", x.len(), out.len())?;
+        check("down projection of the reference mixture", x.len(), out.len())?;
         for (y, out) in y.iter_mut().zip(out) {
             *y += choice.weight * out;
         }
@@ -103,6 +105,7 @@ pub fn mixture(x: &[f64], choices: &[Choice], experts: &[Expert<'_>]) -> Result<
 #[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::{Choice, Expert, Swiglu, mixture, swiglu};
+    use crate::Error;
 
     const PLAIN: Swiglu = Swiglu { alpha: 0.0, limit: 7.0 };
 
@@ -118,7 +121,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        assert_eq!(swiglu(&[0.0; 3], PLAIN).unwrap_err().expected, 4);
+        let argument = "u of the reference swiglu";
+        let odd = Error::Length { argument, expected: 4, found: 3 };
+        assert_eq!(swiglu(&[0.0; 3], PLAIN), Err(odd));
+
         let expert = Expert {
             gate_up: &[0.0; 4],
             gate_up_bias: &[0.0; 2],
@@ -128,9 +134,10 @@ mod tests {
         };
         let mix = |expert_index| {
             let choice = Choice { expert: expert_index, weight: 1.0 };
-            mixture(&[0.0; 2], &[choice], &[expert]).unwrap_err()
+            mixture(&[0.0; 2], &[choice], &[expert])
         };
-        assert_eq!(mix(0).what, "rows of an expert's down projection");
-        assert_eq!(mix(1).what, "experts");
+        let argument = "down projection of the reference mixture";
+        assert_eq!(mix(0), Err(Error::Length { argument, expected: 2, found: 3 }));
+        assert_eq!(mix(1), Err(Error::NoSuchExpert { row: 0, slot: 0, expert: 1, experts: 1 }));
     }
 }

@@ -1,6 +1,7 @@
 //! Matrix times vector.
 
-use super::{Result, check, whole_rows};
+use super::{check, whole_rows};
+use crate::Result;
 
 /// `y[r] = Σ_k x[k]·weight[r, k] + bias[r]`.
 ///
@@ -12,13 +13,13 @@ use super::{Result, check, whole_rows};
 /// let weight = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [3, 2]
 /// assert_eq!(linear(&[10.0, 1.0], &weight, None)?, [12.0, 34.0, 56.0]);
 /// assert_eq!(linear(&[10.0, 1.0], &weight, Some(&[0.5, 0.0, -1.0]))?, [12.5, 34.0, 55.0]);
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn linear(x: &[f64], weight: &[f32], bias: Option<&[f32]>) -> Result<Vec<f64>> {
-    let rows = whole_rows("elements of the weight", x.len(), weight.len())?;
+    let rows = whole_rows("weight of the reference linear", x.len(), weight.len())?;
     let mut y = vec![0.0; rows];
     if let Some(bias) = bias {
-        check("elements of the bias", rows, bias.len())?;
+        check("bias of the reference linear", rows, bias.len())?;
         y = bias.iter().copied().map(f64::from).collect();
     }
     for (y, row) in y.iter_mut().zip(weight.chunks_exact(x.len())) {
@@ -30,15 +31,19 @@ pub fn linear(x: &[f64], weight: &[f32], bias: Option<&[f32]>) -> Result<Vec<f64
 #[cfg(test)]
 mod tests {
     use super::linear;
-    use crate::reference::Misfit;
+    use crate::Error;
 
     #[test]
     fn lengths_that_do_not_fit_are_refused() {
-        let weight = Misfit { what: "elements of the weight", expected: 4, actual: 3 };
-        assert_eq!(linear(&[0.0; 2], &[0.0; 3], None), Err(weight));
-        assert_eq!(linear(&[], &[0.0; 3], None).unwrap_err().what, "elements of the weight");
-        assert_eq!(linear(&[0.0; 2], &[], None).unwrap_err().expected, 2);
-        let bias = Misfit { what: "elements of the bias", expected: 2, actual: 1 };
-        assert_eq!(linear(&[0.0; 2], &[0.0; 4], Some(&[0.0])), Err(bias));
+        let weight = |expected, found| {
+            let argument = "weight of the reference linear";
+            Err(Error::Length { argument, expected, found })
+        };
+        assert_eq!(linear(&[0.0; 2], &[0.0; 3], None), weight(4, 3));
+        assert_eq!(linear(&[0.0; 2], &[], None), weight(2, 0));
+        assert_eq!(linear(&[], &[0.0; 3], None), weight(1, 3));
+        let argument = "bias of the reference linear";
+        let bias = Err(Error::Length { argument, expected: 2, found: 1 });
+        assert_eq!(linear(&[0.0; 2], &[0.0; 4], Some(&[0.0])), bias);
     }
 }

@@ -1,6 +1,7 @@
 //! Rotary position embedding with `YaRN` scaling (Peng et al. 2023, arXiv:2309.00071).
 
-use super::{Misfit, Result, check, whole_rows};
+use super::{check, whole_rows};
+use crate::{Error, Result};
 use std::f64::consts::PI;
 
 /// The constants of a model's `rope_scaling`.
@@ -25,8 +26,8 @@ pub struct YarnScaling {
 /// The angles per position, `[head_dim / 2]`, to the last bit as transformers 4.57 has them.
 ///
 /// That is, where torch leaves powers to the C library (`ATEN_CPU_CAPABILITY=default`), which rounds
-/// them correctly. Its vector code does not: for the constants of gpt-oss its frequencies 6 and 10
-/// are one unit in the last place off, and with other head sizes they are not.
+/// them correctly. Its vector code rounds one in a hundred otherwise: of the frequencies of gpt-oss,
+/// those of index 6 and 10, by one unit in the last place.
 ///
 /// With `f(i) = theta^(−2i/head_dim)` and `ramp(i)` rising from 0 at the dimension that turns
 /// `beta_fast` times within the original context to 1 at the one that turns `beta_slow` times:
@@ -49,7 +50,7 @@ pub struct YarnScaling {
 /// assert_eq!(inv_freq[0], 1.0);
 /// let last = 150_000f32.powf(-62.0 / 64.0) / 32.0;
 /// assert!((inv_freq[31] / last - 1.0).abs() < 1e-6);
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn inverse_frequencies(yarn: &YarnScaling) -> Result<Vec<f32>> {
     let half = half_head(yarn.head_dim)?;
@@ -111,12 +112,12 @@ pub fn cos_sin(inv_freq: &[f32], concentration: f64, position: usize) -> (Vec<f6
 /// let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
 /// let y = rotate(&x, &[0.0, 1.0], &[1.0, 0.0])?;
 /// assert_eq!(y, [-3.0, 2.0, 1.0, 4.0, -7.0, 6.0, 5.0, 8.0]);
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn rotate(x: &[f64], cos: &[f64], sin: &[f64]) -> Result<Vec<f64>> {
     let half = cos.len();
-    check("sines", half, sin.len())?;
-    whole_rows("elements of the heads to rotate", 2 * half, x.len())?;
+    check("sin of the reference rotate", half, sin.len())?;
+    whole_rows("x of the reference rotate", 2 * half, x.len())?;
     let mut y = Vec::with_capacity(x.len());
     for head in x.chunks_exact(2 * half) {
         let (a, b) = head.split_at(half);
@@ -128,8 +129,8 @@ pub fn rotate(x: &[f64], cos: &[f64], sin: &[f64]) -> Result<Vec<f64>> {
 
 fn half_head(head_dim: usize) -> Result<usize> {
     if head_dim == 0 || !head_dim.is_multiple_of(2) {
-        let expected = head_dim.saturating_add(2) & !1;
-        return Err(Misfit { what: "elements of a head", expected, actual: head_dim });
+        let expected = "an even number above 0";
+        return Err(Error::Count { argument: "head_dim", expected, found: head_dim });
     }
     Ok(head_dim / 2)
 }
@@ -152,6 +153,7 @@ fn ramp_ends(yarn: &YarnScaling) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::{YarnScaling, inverse_frequencies, ramp_ends, rotate};
+    use crate::Error;
 
     const GPT_OSS: YarnScaling = YarnScaling {
         head_dim: 64,
@@ -191,12 +193,18 @@ mod tests {
     }
 
     #[test]
-    fn odd_heads_are_refused() {
-        let odd = inverse_frequencies(&YarnScaling { head_dim: 15, ..GPT_OSS });
-        assert_eq!(odd.unwrap_err().expected, 16);
-        let none = inverse_frequencies(&YarnScaling { head_dim: 0, ..GPT_OSS });
-        assert_eq!(none.unwrap_err().expected, 2);
-        assert_eq!(rotate(&[0.0; 6], &[1.0; 2], &[0.0; 2]).unwrap_err().expected, 8);
-        assert_eq!(rotate(&[0.0; 4], &[1.0; 2], &[0.0; 1]).unwrap_err().what, "sines");
+    fn heads_that_are_not_pairs_are_refused() {
+        let refused = |head_dim| {
+            let expected = "an even number above 0";
+            let error = Error::Count { argument: "head_dim", expected, found: head_dim };
+            assert_eq!(inverse_frequencies(&YarnScaling { head_dim, ..GPT_OSS }), Err(error));
+        };
+        refused(15);
+        refused(0);
+        let length = |argument, expected, found| Error::Length { argument, expected, found };
+        let cut = length("x of the reference rotate", 8, 6);
+        assert_eq!(rotate(&[0.0; 6], &[1.0; 2], &[0.0; 2]), Err(cut));
+        let sines = length("sin of the reference rotate", 2, 1);
+        assert_eq!(rotate(&[0.0; 4], &[1.0; 2], &[0.0; 1]), Err(sines));
     }
 }

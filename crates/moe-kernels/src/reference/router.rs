@@ -1,6 +1,6 @@
 //! Which experts a token goes to.
 
-use super::{Misfit, Result};
+use crate::{Error, Result};
 
 /// An expert and its share of the result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,12 +26,11 @@ pub struct Choice {
 /// for (choice, weight) in choices.iter().zip([0.4, 0.4, 0.2]) {
 ///     assert!((choice.weight - weight).abs() < 1e-15);
 /// }
-/// # Ok::<(), moe_kernels::reference::Misfit>(())
+/// # Ok::<(), moe_kernels::Error>(())
 /// ```
 pub fn route(logits: &[f64], k: usize) -> Result<Vec<Choice>> {
     if k == 0 || k > logits.len() {
-        let expected = k.clamp(1, logits.len().max(1));
-        return Err(Misfit { what: "experts per token", expected, actual: k });
+        return Err(Error::ExpertsPerToken { k, experts: logits.len() });
     }
     let mut order: Vec<usize> = (0..logits.len()).collect();
     // Stable, so that equal logits stay in the order of their indices. `+ 0.0` makes -0 equal to 0.
@@ -47,6 +46,7 @@ pub fn route(logits: &[f64], k: usize) -> Result<Vec<Choice>> {
 #[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::route;
+    use crate::Error;
 
     #[test]
     fn equal_logits_go_to_the_lowest_index() {
@@ -60,9 +60,12 @@ mod tests {
 
     #[test]
     fn no_expert_and_too_many_are_refused() {
-        assert_eq!(route(&[1.0; 4], 0).unwrap_err().expected, 1);
-        assert_eq!(route(&[1.0; 4], 5).unwrap_err().expected, 4);
-        assert!(route(&[], 1).is_err());
+        let refused = |experts, k| {
+            assert_eq!(route(&vec![1.0; experts], k), Err(Error::ExpertsPerToken { k, experts }));
+        };
+        refused(4, 0);
+        refused(4, 5);
+        refused(0, 1);
     }
 
     #[test]
