@@ -117,6 +117,8 @@ mod tests {
         assert_eq!(o, [1.0]);
         let o = attend(&[1.0], &[1.0], &[1.0], &[1000.0], 1, 1.0, None).unwrap();
         assert_eq!(o, [0.0]);
+        let o = attend(&[1000.0], &[-1.0, -2.0], &[1.0, 2.0], &[NONE], 1, 1.0, None).unwrap();
+        assert_eq!(o, [1.0]);
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn ramp_ends(yarn: &YarnScaling) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{YarnScaling, inverse_frequencies, ramp_ends, rotate};
+    use super::{PI, YarnScaling, inverse_frequencies, ramp_ends, rotate};
     use crate::Error;
 
     const GPT_OSS: YarnScaling = YarnScaling {
@@ -188,7 +188,9 @@ mod tests {
 
     #[test]
     fn a_ramp_without_length_stays_finite() {
-        let yarn = YarnScaling { beta_slow: 32.0, ..GPT_OSS };
+        // Both ends at dimension 0, where 0 / 0 would be.
+        let beta = 4096.0 / (2.0 * PI);
+        let yarn = YarnScaling { beta_fast: beta, beta_slow: beta, ..GPT_OSS };
         assert!(inverse_frequencies(&yarn).unwrap().iter().all(|f| f.is_finite()));
     }
 
