@@ -76,18 +76,6 @@ fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
-fn write_weights(shape: &Shape, folder: &Path) -> Outcome {
-    let experts = ExpertFormat::Mxfp4;
-    let source = Source::synthetic(Synthetic::new(shape.clone(), experts, 0));
-    let policy = Policy::default();
-    let options =
-        PlanOptions { files: Some(shard_files(shape, experts)), ..PlanOptions::default() };
-    let plan = Plan::new(&source, &policy, &SafetensorsSink::unmarked(), &options)?;
-    let side = |manifest: &_| side_files(&source, &policy, manifest);
-    Executor::new(unverified()).run(&plan, &source, folder, side, &())?;
-    Ok(())
-}
-
 fn convert(source: &Source, policy: &Policy, out: &Path) -> Result<Report, ckpt_convert::Error> {
     let plan = Plan::new(source, policy, &CkptSink::default(), &PlanOptions::default())?;
     let side = |manifest: &_| side_files(source, policy, manifest);

@@ -239,11 +239,16 @@ fn read_only() {
     let _in = Tiny::builder().build_in(disk.path().join("in"));
     disk.remount("ro");
     let before = tree(disk.path());
-    for (folder, more) in
-        [("out", "--force"), ("out", "--resume"), ("empty", "--force"), ("new", "--force")]
-    {
+    let read_only = "Read-only file system";
+    for (folder, more, reason) in [
+        ("out", "--force", read_only),
+        // Nothing has to be written to find that there is nothing to resume.
+        ("out", "--resume", "no interrupted conversion here"),
+        ("empty", "--force", read_only),
+        ("new", "--force", read_only),
+    ] {
         let text = case.fails(&disk.path().join(folder), &[more]);
-        assert!(text.contains("Read-only file system"), "{folder}: {text}");
+        assert!(text.contains(reason), "{folder}: {text}");
         assert!(text.contains(folder), "{text}");
         assert_trees(&tree(disk.path()), &before, folder);
     }

@@ -33,6 +33,23 @@ enum Kind {
     Memory(Bytes),
 }
 
+impl Bytes {
+    /// All bytes of a file of any format, mapped; what holds for a
+    /// [`Checkpoint`](crate::Checkpoint#files-that-change)'s files holds for this one.
+    ///
+    /// ```no_run
+    /// let weights = safeshards::Bytes::map_file("gpt_oss_20b.ckpt")?;
+    /// # Ok::<(), safeshards::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::NotAFile`] for anything that is no regular file.
+    pub fn map_file(path: impl AsRef<Path>) -> Result<Self> {
+        let source = Source::open(path.as_ref().to_owned(), true)?;
+        Ok(source.bytes()?.cloned().unwrap_or_else(|| Self::from(Vec::new())))
+    }
+}
+
 impl Source {
     /// Opens a regular file. Nothing is mapped before bytes are asked for.
     pub(crate) fn open(path: PathBuf, mmap: bool) -> Result<Self> {

@@ -2,6 +2,7 @@
 
 mod options;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Written {
 #[derive(Debug)]
 pub struct ShardWriter {
     dir: PathBuf,
+    /// The name of the only file, where the caller chose it.
+    name: Option<OsString>,
     options: WriterOptions,
     specs: Vec<TensorSpec>,
     layouts: Vec<ShardLayout>,
@@ -74,7 +77,47 @@ impl ShardWriter {
         specs: &[TensorSpec],
         options: WriterOptions,
     ) -> Result<Self> {
-        let dir = match dir.as_ref() {
+        Self::plan(dir.as_ref(), None, specs, options)
+    }
+
+    /// Plans one file of this name, in a directory that is created if need be. It is no checkpoint that has
+    /// the directory for itself: other files there do not count, and no index is written.
+    ///
+    /// ```
+    /// use safeshards::{Checkpoint, DType, ShardWriter, TensorSpec, WriterOptions};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("state.safetensors");
+    /// let specs = [TensorSpec::new("x", DType::U8, [3])];
+    /// let mut writer = ShardWriter::create_file(&path, &specs, WriterOptions::new())?;
+    /// writer.write_tensor("x", &mut &[1, 2, 3][..])?;
+    /// writer.finish()?;
+    /// assert_eq!(Checkpoint::open(&path)?.tensor("x")?.bytes()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create), and [`Error::NotAFile`] for a path without a file name.
+    pub fn create_file(
+        path: impl AsRef<Path>,
+        specs: &[TensorSpec],
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let Some(name) = path.file_name() else {
+            return Err(Error::NotAFile { path: path.to_owned() });
+        };
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Self::plan(dir, Some(name.to_owned()), specs, options.max_shard_size(None))
+    }
+
+    fn plan(
+        dir: &Path,
+        name: Option<OsString>,
+        specs: &[TensorSpec],
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let dir = match dir {
             // As the parent of a bare file name; nothing can be listed or synced by this name.
             empty if empty.as_os_str().is_empty() => PathBuf::from("."),
             dir => dir.to_owned(),
@@ -97,6 +140,7 @@ impl ShardWriter {
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
         let writer = Self {
             dir,
+            name,
             options,
             specs: specs.to_vec(),
             layouts,
@@ -108,7 +152,9 @@ impl ShardWriter {
         };
         if !writer.options.overwrite {
             // An old index would hide a new single file from every reader, so it counts, too.
-            refuse_existing(&writer.dir.join(INDEX_FILE_NAME))?;
+            if writer.name.is_none() {
+                refuse_existing(&writer.dir.join(INDEX_FILE_NAME))?;
+            }
             (0..writer.layouts.len())
                 .try_for_each(|shard| refuse_existing(&writer.target(shard)))?;
         }
@@ -261,7 +307,10 @@ impl ShardWriter {
     }
 
     fn target(&self, shard: usize) -> PathBuf {
-        self.dir.join(shard_file_name(shard, self.layouts.len()))
+        match &self.name {
+            Some(name) => self.dir.join(name),
+            None => self.dir.join(shard_file_name(shard, self.layouts.len())),
+        }
     }
 
     /// Opens all shards up to this one, closing those before it.
@@ -282,6 +331,9 @@ impl ShardWriter {
     }
 
     fn needs_index(&self) -> Result<bool> {
+        if self.name.is_some() {
+            return Ok(false);
+        }
         if self.layouts.len() > 1 {
             return Ok(true);
         }

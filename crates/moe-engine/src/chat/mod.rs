@@ -45,6 +45,7 @@ mod prompt;
 mod render;
 mod role;
 mod special;
+mod stream;
 mod system;
 mod tools;
 
@@ -59,5 +60,6 @@ pub use prompt::{Piece, Prompt};
 pub use render::{Flavor, Purpose, RenderOptions};
 pub use role::Role;
 pub use special::{SpecialIds, SpecialToken};
+pub use stream::Stream;
 pub use system::{Effort, SystemConfig};
 pub use tools::{FunctionTool, ToolNamespace};

@@ -70,6 +70,11 @@ impl Sampler {
         &self.params
     }
 
+    /// Chooses no id at or above this one from now on, nor one that the parameters exclude.
+    pub fn limit_vocabulary(&mut self, size: usize) {
+        self.params.vocabulary = Some(self.params.vocabulary.map_or(size, |limit| limit.min(size)));
+    }
+
     /// The generator as it stands, to be saved.
     #[must_use]
     pub fn rng(&self) -> &Rng {

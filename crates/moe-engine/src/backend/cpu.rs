@@ -1,0 +1,338 @@
+//! The processor.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use moe_kernels::{
+    self as kernels, Attention, Experts, ExpertsScratch, Heads, Rope, Rounding, Routing,
+};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use safeshards::Bytes;
+
+use super::{Backend, Capabilities};
+use crate::cache::Pages;
+use crate::weights::LinearWeights;
+use crate::{Config, Error, Precision, Result};
+
+/// Computes on the processor's cores, over the weights where they are mapped.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    pool: Arc<ThreadPool>,
+    precision: Precision,
+    heads: Heads,
+    rope: Arc<Rope>,
+    eps: f32,
+}
+
+impl Cpu {
+    /// A backend for models of this configuration; `threads` is the number of cores if `None`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] when the threads cannot be started.
+    pub fn new(config: &Config, precision: Precision, threads: Option<usize>) -> Result<Self> {
+        let wrong = |reason: String| Error::Option { option: "threads", reason };
+        if threads == Some(0) {
+            return Err(wrong("is 0, expected at least one".to_owned()));
+        }
+        let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+        let pool = pool.thread_name(|index| format!("moe-{index}")).build();
+        Ok(Self {
+            pool: Arc::new(pool.map_err(|error| wrong(error.to_string()))?),
+            precision,
+            heads: config.heads,
+            rope: Arc::new(Rope::new(&config.rope)?),
+            eps: config.rms_norm_eps,
+        })
+    }
+
+    /// What the reference model's bf16 rounds and its f16 does not: everything that leaves a step.
+    fn everywhere(&self) -> Rounding {
+        match self.precision {
+            Precision::Bf16 => Rounding::Bf16,
+            Precision::F32 | Precision::F16 => Rounding::None,
+        }
+    }
+
+    /// What enters a matrix product.
+    fn factors(&self) -> Rounding {
+        match self.precision {
+            Precision::F32 => Rounding::None,
+            Precision::Bf16 => Rounding::Bf16,
+            Precision::F16 => Rounding::F16,
+        }
+    }
+}
+
+/// Rows of f32; the array may have more rows than are in use.
+#[derive(Debug)]
+pub struct CpuBuffer {
+    values: Array2<f32>,
+    rows: usize,
+}
+
+impl CpuBuffer {
+    fn view(&self) -> ArrayView2<'_, f32> {
+        self.values.slice_axis(Axis(0), Slice::from(..self.rows))
+    }
+
+    fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
+        self.values.slice_axis_mut(Axis(0), Slice::from(..self.rows))
+    }
+
+    fn rows(&self, rows: Range<usize>) -> ArrayView2<'_, f32> {
+        self.values.slice_axis(Axis(0), Slice::from(rows))
+    }
+
+    fn set_rows(&mut self, rows: usize) {
+        let columns = self.values.ncols();
+        if self.values.nrows() < rows {
+            self.values = Array2::zeros((rows, columns));
+        }
+        self.rows = rows;
+    }
+}
+
+/// Keys and values of one layer of one sequence, in the type that goes with the precision.
+#[derive(Clone, Debug)]
+pub struct CpuCache(Store);
+
+#[derive(Clone, Debug)]
+enum Store {
+    F32(Pages<f32>),
+    Bf16(Pages<bf16>),
+    F16(Pages<f16>),
+}
+
+/// The same with pages of any type.
+macro_rules! each {
+    ($store:expr, $pages:ident => $result:expr) => {
+        match $store {
+            Store::F32($pages) => $result,
+            Store::Bf16($pages) => $result,
+            Store::F16($pages) => $result,
+        }
+    };
+}
+
+impl Backend for Cpu {
+    type Vector = Vec<f32>;
+    type Linear = LinearWeights;
+    type Experts = Experts<Bytes>;
+    type Buffer = CpuBuffer;
+    type Routing = Routing;
+    type Scratch = ExpertsScratch;
+    type Cache = CpuCache;
+
+    fn capabilities(&self) -> Capabilities {
+        let threads = self.pool.current_num_threads();
+        let device = format!("cpu, {threads} threads");
+        Capabilities { device, precision: self.precision, threads }
+    }
+
+    fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
+    }
+
+    fn upload_vector(&self, values: Vec<f32>) -> Result<Vec<f32>> {
+        Ok(values)
+    }
+
+    fn upload_linear(&self, weights: LinearWeights) -> Result<LinearWeights> {
+        Ok(weights)
+    }
+
+    fn upload_experts(&self, experts: Experts<Bytes>) -> Result<Experts<Bytes>> {
+        Ok(experts)
+    }
+
+    fn linear_bytes(&self, weights: &LinearWeights) -> u64 {
+        let bias = weights.bias.as_ref().map_or(0, |bias| size_of_val(bias.as_slice()));
+        (weights.weight.byte_len() + bias) as u64
+    }
+
+    fn expert_bytes(&self, experts: &Experts<Bytes>) -> u64 {
+        (experts.byte_len() / experts.count().max(1)) as u64
+    }
+
+    fn buffer(&self, columns: usize) -> Result<CpuBuffer> {
+        Ok(CpuBuffer { values: Array2::zeros((0, columns)), rows: 0 })
+    }
+
+    fn resize(&self, buffer: &mut CpuBuffer, rows: usize) -> Result<()> {
+        buffer.set_rows(rows);
+        Ok(())
+    }
+
+    fn routing(&self) -> Result<Routing> {
+        Ok(Routing { experts: Array2::zeros((0, 0)), weights: Array2::zeros((0, 0)) })
+    }
+
+    fn scratch(&self) -> Result<ExpertsScratch> {
+        Ok(ExpertsScratch::default())
+    }
+
+    fn cache(&self, window: Option<usize>, width: usize) -> Result<CpuCache> {
+        Ok(CpuCache(match self.precision {
+            Precision::F32 => Store::F32(Pages::new(window, width)),
+            Precision::Bf16 => Store::Bf16(Pages::new(window, width)),
+            Precision::F16 => Store::F16(Pages::new(window, width)),
+        }))
+    }
+
+    fn embed(&self, table: &LinearWeights, tokens: &[u32], x: &mut CpuBuffer) -> Result<()> {
+        x.set_rows(tokens.len());
+        for (mut row, &token) in x.view_mut().outer_iter_mut().zip(tokens) {
+            let Some(row) = row.as_slice_mut() else { continue };
+            table.weight.decode_row(token as usize, row)?;
+            self.everywhere().apply(row);
+        }
+        Ok(())
+    }
+
+    fn rms_norm(&self, x: &CpuBuffer, weight: &Vec<f32>, y: &mut CpuBuffer) -> Result<()> {
+        y.set_rows(x.rows);
+        Ok(kernels::rms_norm(x.view(), weight, self.eps, self.factors(), y.view_mut())?)
+    }
+
+    fn linear(&self, x: &CpuBuffer, weights: &LinearWeights, y: &mut CpuBuffer) -> Result<()> {
+        y.set_rows(x.rows);
+        let (weight, bias) = (&weights.weight, weights.bias.as_deref());
+        Ok(kernels::linear(x.view(), weight, bias, self.everywhere(), y.view_mut())?)
+    }
+
+    fn rope(&self, positions: &[usize], x: &mut CpuBuffer) -> Result<()> {
+        kernels::rotate(&self.rope, positions, self.everywhere(), x.view_mut())?;
+        if self.factors() != self.everywhere() {
+            x.view_mut().as_slice_mut().into_iter().for_each(|values| self.factors().apply(values));
+        }
+        Ok(())
+    }
+
+    fn append_kv(
+        &self,
+        cache: &mut CpuCache,
+        keys: &CpuBuffer,
+        values: &CpuBuffer,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        let (keys, values) = (keys.rows(rows.clone()), values.rows(rows));
+        for (keys, values) in keys.outer_iter().zip(values.outer_iter()) {
+            if let (Some(keys), Some(values)) = (keys.to_slice(), values.to_slice()) {
+                each!(&mut cache.0, pages => pages.append(keys, values));
+            }
+        }
+        Ok(())
+    }
+
+    fn attend(
+        &self,
+        queries: &CpuBuffer,
+        rows: Range<usize>,
+        cache: &mut CpuCache,
+        sinks: &Vec<f32>,
+        y: &mut CpuBuffer,
+    ) -> Result<()> {
+        if y.rows < queries.rows {
+            y.set_rows(queries.rows);
+        }
+        let mut out = y.values.slice_axis_mut(Axis(0), Slice::from(rows.clone()));
+        each!(&mut cache.0, pages => {
+            let attention = Attention {
+                heads: self.heads,
+                scale: 1.0 / (self.heads.dim as f32).sqrt(),
+                sinks,
+                window: pages.window(),
+                rounding: self.everywhere(),
+            };
+            let first = pages.len() - rows.len();
+            let (spans, first_key) = pages.spans(pages.first_needed(first));
+            attention.attend(queries.rows(rows), first, &spans, first_key, out.view_mut())?;
+            drop(spans);
+            pages.give_up();
+        });
+        if self.factors() != self.everywhere() {
+            out.as_slice_mut().into_iter().for_each(|values| self.factors().apply(values));
+        }
+        Ok(())
+    }
+
+    fn route(&self, logits: &CpuBuffer, count: usize, routing: &mut Routing) -> Result<()> {
+        *routing = kernels::route(logits.view(), count, self.everywhere())?;
+        Ok(())
+    }
+
+    fn moe_ffn(
+        &self,
+        x: &CpuBuffer,
+        experts: &Experts<Bytes>,
+        routing: &Routing,
+        scratch: &mut ExpertsScratch,
+        y: &mut CpuBuffer,
+    ) -> Result<()> {
+        y.set_rows(x.rows);
+        Ok(experts.forward(x.view(), routing, self.factors(), scratch, y.view_mut())?)
+    }
+
+    fn add(&self, x: &mut CpuBuffer, y: &CpuBuffer) -> Result<()> {
+        Ok(kernels::add(x.view_mut(), y.view(), self.everywhere())?)
+    }
+
+    fn gather(&self, x: &CpuBuffer, rows: &[usize], y: &mut CpuBuffer) -> Result<()> {
+        y.set_rows(rows.len());
+        let x = x.view();
+        for (mut to, &row) in y.view_mut().outer_iter_mut().zip(rows) {
+            if row < x.nrows() {
+                to.assign(&x.row(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, buffer: &CpuBuffer) -> Result<Vec<f32>> {
+        Ok(buffer.view().iter().copied().collect())
+    }
+
+    fn first_not_finite(&self, buffer: &CpuBuffer) -> Result<Option<(usize, f32)>> {
+        let mut rows = buffer.view().into_iter().enumerate().filter(|(_, value)| !value.is_finite());
+        Ok(rows.next().map(|(index, &value)| (index / buffer.values.ncols().max(1), value)))
+    }
+
+    fn read_routing(&self, routing: &Routing) -> Result<(Vec<u32>, Vec<f32>)> {
+        let experts = routing.experts.iter().copied().collect();
+        Ok((experts, routing.weights.iter().copied().collect()))
+    }
+
+    fn experts_chosen(&self, routing: &Routing) -> Result<usize> {
+        Ok(routing.experts.iter().collect::<HashSet<_>>().len())
+    }
+
+    fn cache_len(&self, cache: &CpuCache) -> usize {
+        each!(&cache.0, pages => pages.len())
+    }
+
+    fn cache_bytes(&self, cache: &CpuCache) -> u64 {
+        each!(&cache.0, pages => pages.bytes() as u64)
+    }
+
+    fn truncate(&self, cache: &mut CpuCache, len: usize) -> Result<bool> {
+        Ok(each!(&mut cache.0, pages => pages.truncate(len)))
+    }
+
+    fn export(&self, cache: &CpuCache) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+        Ok(each!(&cache.0, pages => pages.export()))
+    }
+
+    fn import(
+        &self,
+        cache: &mut CpuCache,
+        keys: &[u8],
+        values: &[u8],
+        first: usize,
+        len: usize,
+    ) -> Result<bool> {
+        Ok(each!(&mut cache.0, pages => pages.import(keys, values, first, len)))
+    }
+}

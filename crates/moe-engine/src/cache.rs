@@ -1,0 +1,187 @@
+//! Keys and values of one layer of one sequence, in pages.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use half::{bf16, f16};
+use moe_kernels::{KvView, Span};
+
+/// Positions of a page. Small enough that a sliding layer keeps little more than its window, large enough
+/// that a full layer of a long context is no list of thousands.
+pub(crate) const PAGE: usize = 32;
+
+/// A type that keys and values are kept in.
+pub(crate) trait KvElement: Pod + Send + Sync + std::fmt::Debug {
+    fn from_f32(value: f32) -> Self;
+    fn view(values: &[Self]) -> KvView<'_>;
+}
+
+impl KvElement for f32 {
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+
+    fn view(values: &[Self]) -> KvView<'_> {
+        KvView::F32(values)
+    }
+}
+
+impl KvElement for bf16 {
+    fn from_f32(value: f32) -> Self {
+        Self::from_f32(value)
+    }
+
+    fn view(values: &[Self]) -> KvView<'_> {
+        KvView::Bf16(values)
+    }
+}
+
+impl KvElement for f16 {
+    fn from_f32(value: f32) -> Self {
+        Self::from_f32(value)
+    }
+
+    fn view(values: &[Self]) -> KvView<'_> {
+        KvView::F16(values)
+    }
+}
+
+/// [`PAGE`] positions, `[PAGE, width]` each.
+#[derive(Clone, Debug)]
+struct Page<T> {
+    keys: Vec<T>,
+    values: Vec<T>,
+}
+
+/// What one layer has seen of one sequence.
+///
+/// A clone shares all pages, and copies the last one when either goes on. A sliding layer is a ring of
+/// pages: those that no later token can see are given up.
+#[derive(Clone, Debug)]
+pub(crate) struct Pages<T> {
+    pages: VecDeque<Arc<Page<T>>>,
+    /// The first position of the first page.
+    first: usize,
+    /// The number of positions, given up ones included.
+    len: usize,
+    window: Option<usize>,
+    width: usize,
+}
+
+impl<T: KvElement> Pages<T> {
+    /// `window` keys are seen from now on, or all; `width` values a position.
+    pub(crate) fn new(window: Option<usize>, width: usize) -> Self {
+        Self { pages: VecDeque::new(), first: 0, len: 0, window, width }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn window(&self) -> Option<usize> {
+        self.window
+    }
+
+    /// Bytes of the pages, shared ones included.
+    pub(crate) fn bytes(&self) -> usize {
+        2 * self.pages.len() * PAGE * self.width * size_of::<T>()
+    }
+
+    /// The first position that the next token sees.
+    pub(crate) fn first_needed(&self, len: usize) -> usize {
+        self.window.map_or(0, |window| (len + 1).saturating_sub(window))
+    }
+
+    /// Adds one position: `width` keys and values.
+    pub(crate) fn append(&mut self, keys: &[f32], values: &[f32]) {
+        let slot = self.len % PAGE;
+        if slot == 0 || self.pages.is_empty() {
+            let empty = vec![T::zeroed(); PAGE * self.width];
+            self.pages.push_back(Arc::new(Page { keys: empty.clone(), values: empty }));
+        }
+        let Some(page) = self.pages.back_mut() else { return };
+        let page = Arc::make_mut(page);
+        let place = slot * self.width..(slot + 1) * self.width;
+        for (to, from) in [(&mut page.keys, keys), (&mut page.values, values)] {
+            for (to, &from) in to[place.clone()].iter_mut().zip(from) {
+                *to = T::from_f32(from);
+            }
+        }
+        self.len += 1;
+    }
+
+    /// Gives up what no token after the last one sees.
+    pub(crate) fn give_up(&mut self) {
+        let needed = self.first_needed(self.len);
+        while self.first + PAGE <= needed && self.pages.len() > 1 {
+            self.pages.pop_front();
+            self.first += PAGE;
+        }
+    }
+
+    /// The pages from the one that holds position `from` on, and their first position.
+    pub(crate) fn spans(&self, from: usize) -> (Vec<Span<'_>>, usize) {
+        let skipped = from.saturating_sub(self.first) / PAGE;
+        let first = self.first + skipped * PAGE;
+        let pages = self.pages.iter().enumerate().skip(skipped);
+        let spans = pages.map(|(index, page)| {
+            let held = (self.len - self.first - index * PAGE).min(PAGE) * self.width;
+            Span { keys: T::view(&page.keys[..held]), values: T::view(&page.values[..held]) }
+        });
+        (spans.collect(), first)
+    }
+
+    /// Forgets positions from `len` on; false (and nothing done) if what the next token would then see
+    /// was given up.
+    pub(crate) fn truncate(&mut self, len: usize) -> bool {
+        if len >= self.len {
+            return true;
+        }
+        if self.first_needed(len) < self.first || (len < self.first) {
+            return false;
+        }
+        self.pages.truncate((len - self.first).div_ceil(PAGE));
+        self.len = len;
+        true
+    }
+
+    /// What is kept, as bytes: keys, then values, `[positions, width]` each, and the first position.
+    pub(crate) fn export(&self) -> (Vec<u8>, Vec<u8>, usize) {
+        let (spans, first) = self.spans(self.first);
+        let mut bytes = (Vec::new(), Vec::new());
+        for (index, _) in spans.iter().enumerate() {
+            let held = (self.len - first - index * PAGE).min(PAGE) * self.width;
+            let page = &self.pages[index];
+            bytes.0.extend_from_slice(bytemuck::cast_slice(&page.keys[..held]));
+            bytes.1.extend_from_slice(bytemuck::cast_slice(&page.values[..held]));
+        }
+        (bytes.0, bytes.1, first)
+    }
+
+    /// Takes what [`export`](Self::export) gave; false if it is not of this form.
+    pub(crate) fn import(&mut self, keys: &[u8], values: &[u8], first: usize, len: usize) -> bool {
+        let row = self.width * size_of::<T>();
+        let whole = len.checked_sub(first).and_then(|rows| rows.checked_mul(row));
+        if whole != Some(keys.len()) || whole != Some(values.len()) {
+            return false;
+        }
+        if first % PAGE != 0 || first > self.first_needed(len) || (first > 0 && self.window.is_none()) {
+            return false;
+        }
+        let page = |bytes: &[u8]| {
+            let mut page = vec![T::zeroed(); PAGE * self.width];
+            bytemuck::cast_slice_mut::<T, u8>(&mut page)[..bytes.len()].copy_from_slice(bytes);
+            page
+        };
+        let pages = keys.chunks(PAGE * row).zip(values.chunks(PAGE * row));
+        self.pages = pages
+            .map(|(keys, values)| Arc::new(Page { keys: page(keys), values: page(values) }))
+            .collect();
+        (self.first, self.len) = (first, len);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Tokens one after the other.
+//!
+//! [`Generation`] is an iterator over the tokens of one sequence, or of several that are computed together.
+//!
+//! ```
+//! # let folder = testkit::Tiny::builder().build();
+//! use moe_engine::sampling::SamplingParams;
+//! use moe_engine::{Generation, Model, Options, Request};
+//!
+//! let model = Model::open(folder.path(), &Options::default())?;
+//! let request = Request {
+//!     sampling: SamplingParams { temperature: 0.8, ..SamplingParams::default() },
+//!     seed: 7,
+//!     max_new: 5,
+//!     ..Request::new([1, 2, 3])
+//! };
+//! let mut generation = Generation::new(&model, [request])?;
+//! for step in &mut generation {
+//!     let step = step?;
+//!     assert!((step.token as usize) < model.config().vocab);
+//! }
+//! assert!(generation.metrics().generated <= 5);
+//! # Ok::<(), moe_engine::Error>(())
+//! ```
+
+mod cancel;
+mod metrics;
+mod request;
+mod sequence;
+mod step;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::backend::{Backend, Cpu};
+use crate::tokenizer::Tokenizer;
+use crate::{At, Error, Feed, Model, Observer, Result, Session};
+use sequence::Sequence;
+
+pub use cancel::CancelToken;
+pub use metrics::Metrics;
+pub use request::Request;
+pub use step::{Finish, Step};
+
+/// Continues sequences token by token until each has a reason to end.
+///
+/// The steps of a round come in the order of the sequences; what a sequence gets does not depend on the
+/// others. An error ends the iteration.
+#[derive(Debug)]
+pub struct Generation<'m, B: Backend = Cpu> {
+    model: &'m Model<B>,
+    sequences: Vec<Sequence<'m, B>>,
+    /// Of the last round, not yet given out.
+    ready: VecDeque<Step>,
+    cancel: CancelToken,
+    metrics: Metrics,
+    failed: bool,
+}
+
+impl<'m, B: Backend> Generation<'m, B> {
+    /// New sequences.
+    ///
+    /// # Errors
+    /// [`Error::Sampling`], [`Error::StopString`] and [`Error::Option`] for requests that cannot be; what is
+    /// wrong with prompts shows at the first step.
+    pub fn new(model: &'m Model<B>, requests: impl IntoIterator<Item = Request>) -> Result<Self> {
+        let requests = requests.into_iter().map(|request| Ok((model.session()?, request)));
+        Self::resume(model, requests.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Sessions that go on: a request's prompt is what comes after the session's tokens.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn resume(
+        model: &'m Model<B>,
+        sessions: impl IntoIterator<Item = (Session<B>, Request)>,
+    ) -> Result<Self> {
+        let sequences = sessions
+            .into_iter()
+            .map(|(session, request)| Sequence::new(session, request, &model.config().eos));
+        Ok(Self {
+            model,
+            sequences: sequences.collect::<Result<_>>()?,
+            ready: VecDeque::new(),
+            cancel: CancelToken::new(),
+            metrics: Metrics::default(),
+            failed: false,
+        })
+    }
+
+    /// Gives the steps text, stops at stop strings, and samples no id that the tokenizer does not have.
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: &'m dyn Tokenizer) -> Self {
+        for sequence in &mut self.sequences {
+            sequence.set_tokenizer(tokenizer);
+        }
+        self
+    }
+
+    /// Ends with this token too.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancelToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Ends this generation from any thread, within a layer's time.
+    #[must_use]
+    pub fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
+    /// Times and counts so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Why a sequence ended; `None` while it goes on.
+    #[must_use]
+    pub fn finish(&self, sequence: usize) -> Option<&Finish> {
+        self.sequences.get(sequence)?.finish.as_ref()
+    }
+
+    /// The sessions, to go on with later.
+    ///
+    /// The last token that was generated is not in its session: it is the first to continue with.
+    #[must_use]
+    pub fn into_sessions(self) -> Vec<Session<B>> {
+        self.sequences.into_iter().map(|sequence| sequence.session).collect()
+    }
+
+    /// One more token of every sequence that has not ended.
+    fn round(&mut self) -> Result<()> {
+        if self.metrics.rounds == 0 {
+            self.sequences.iter().try_for_each(Sequence::check)?;
+        }
+        for sequence in &mut self.sequences {
+            sequence.end_if_full(self.model.config().max_positions);
+        }
+        let begin = Instant::now();
+        let mut logits = vec![Vec::new(); self.sequences.len()];
+        let mut feeds = Vec::new();
+        let mut order = Vec::new();
+        for (index, sequence) in self.sequences.iter_mut().enumerate() {
+            if sequence.finish.is_none() {
+                order.push(index);
+                feeds.push(Feed::new(&mut sequence.session, &sequence.next));
+            }
+        }
+        if feeds.is_empty() {
+            return Ok(());
+        }
+        let fed = feeds.iter().map(Feed::len).sum();
+        let mut collect = Collect { logits: &mut logits, order: &order, cancel: &self.cancel };
+        let usage = self.model.forward(&mut feeds, &mut collect)?;
+        for index in order {
+            let step = self.sequences[index].step(index, &logits[index])?;
+            self.ready.push_back(step);
+        }
+        self.metrics.add_round(fed, self.ready.len(), usage, begin.elapsed());
+        if let Some(step) = self.ready.front_mut() {
+            step.usage = usage;
+        }
+        Ok(())
+    }
+
+    fn cancel_all(&mut self) {
+        for sequence in &mut self.sequences {
+            sequence.finish.get_or_insert(Finish::Cancelled);
+        }
+    }
+}
+
+impl<B: Backend> Iterator for Generation<'_, B> {
+    type Item = Result<Step>;
+
+    fn next(&mut self) -> Option<Result<Step>> {
+        if self.ready.is_empty() && !self.failed {
+            let result = if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { self.round() };
+            match result {
+                Ok(()) => {}
+                Err(Error::Cancelled) => self.cancel_all(),
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}
+
+/// Takes the logits of each sequence's last token.
+struct Collect<'a> {
+    logits: &'a mut [Vec<f32>],
+    /// The sequences of the call.
+    order: &'a [usize],
+    cancel: &'a CancelToken,
+}
+
+impl Observer for Collect<'_> {
+    fn logits(&mut self, at: At, logits: &[f32]) {
+        self.logits[self.order[at.sequence]] = logits.to_vec();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}

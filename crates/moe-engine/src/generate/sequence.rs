@@ -1,0 +1,99 @@
+//! One of the sequences that are generated together.
+
+use super::{Finish, Request, Step};
+use crate::backend::Backend;
+use crate::sampling::Sampler;
+use crate::text::StopStrings;
+use crate::tokenizer::{Detokenizer, Tokenizer};
+use crate::{Error, Result, Session, Usage};
+
+/// A session, what it goes on with, and how far it is.
+#[derive(Debug)]
+pub(super) struct Sequence<'m, B: Backend> {
+    pub(super) session: Session<B>,
+    /// The prompt, then the token that was generated last.
+    pub(super) next: Vec<u32>,
+    pub(super) finish: Option<Finish>,
+    sampler: Sampler,
+    stop_tokens: Vec<u32>,
+    stop_strings: Vec<String>,
+    stops: StopStrings,
+    text: Option<Detokenizer<'m>>,
+    generated: usize,
+    max_new: usize,
+}
+
+impl<'m, B: Backend> Sequence<'m, B> {
+    pub(super) fn new(session: Session<B>, request: Request, eos: &[u32]) -> Result<Self> {
+        let mut sampler = Sampler::new(request.sampling, request.seed)?;
+        sampler.accept_prompt(session.tokens());
+        sampler.accept_prompt(&request.prompt);
+        Ok(Self {
+            session,
+            next: request.prompt,
+            finish: (request.max_new == 0).then_some(Finish::Length),
+            sampler,
+            stop_tokens: request.stop_tokens.unwrap_or_else(|| eos.to_vec()),
+            stops: StopStrings::new(request.stop_strings.iter().cloned())?,
+            stop_strings: request.stop_strings,
+            text: None,
+            generated: 0,
+            max_new: request.max_new,
+        })
+    }
+
+    pub(super) fn set_tokenizer(&mut self, tokenizer: &'m dyn Tokenizer) {
+        self.text = Some(Detokenizer::new(tokenizer));
+        self.sampler.limit_vocabulary(tokenizer.vocab_size());
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if self.text.is_none() && !self.stop_strings.is_empty() {
+            let reason = "cannot be found without a tokenizer".to_owned();
+            return Err(Error::Option { option: "stop_strings", reason });
+        }
+        Ok(())
+    }
+
+    /// Ends a sequence that has been generated into the last position. A prompt that is too long is an
+    /// error instead.
+    pub(super) fn end_if_full(&mut self, max_positions: usize) {
+        if self.generated > 0 && self.session.len() + self.next.len() > max_positions {
+            self.finish.get_or_insert(Finish::Context);
+        }
+    }
+
+    /// The next token.
+    pub(super) fn step(&mut self, sequence: usize, logits: &[f32]) -> Result<Step> {
+        let sample = self.sampler.sample(logits)?;
+        let token = sample.id;
+        self.sampler.accept(token);
+        self.next = vec![token];
+        let index = self.generated;
+        self.generated += 1;
+        let mut text = String::new();
+        if self.stop_tokens.contains(&token) {
+            self.finish = Some(Finish::StopToken(token));
+        } else {
+            let new = self.text.as_mut().map(|text| text.push(token)).unwrap_or_default();
+            let step = self.stops.push(&new);
+            text = step.text;
+            let stopped = step.stopped.and_then(|stop| self.stop_strings.get(stop));
+            self.finish = stopped.map(|stop| Finish::StopString(stop.clone()));
+        }
+        if self.finish.is_none() && self.generated == self.max_new {
+            self.finish = Some(Finish::Length);
+        }
+        if matches!(self.finish, Some(Finish::Length | Finish::StopToken(_))) {
+            // What was held back can be no stop string any more, unless the rest of a character makes one.
+            let rest = self.text.as_mut().map(Detokenizer::flush).unwrap_or_default();
+            let step = self.stops.push(&rest);
+            text += &step.text;
+            if step.stopped.is_none() {
+                text += &self.stops.flush();
+            }
+        }
+        let (logprobs, finish) = (sample.logprobs, self.finish.clone());
+        Ok(Step { sequence, index, token, logprobs, text, finish, usage: Usage::default() })
+    }
+}

@@ -1,0 +1,223 @@
+//! A model that can be run.
+
+mod forward;
+mod observer;
+mod workspace;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::backend::{Backend, Cpu};
+use crate::weights::{LayerWeights, LinearWeights, Weights};
+use crate::{Config, Error, LayerKind, Precision, Result};
+use workspace::Workspace;
+
+pub use forward::{Feed, Usage, Wanted};
+pub use observer::{At, Observer};
+
+/// How a model is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How activations are rounded.
+    pub precision: Precision,
+    /// Threads that compute; the number of cores if `None`.
+    pub threads: Option<usize>,
+    /// Tokens that go through the layers together; more of them need more memory (some 0.4 MB each for
+    /// gpt-oss-20b) and read the weights less often. Results do not depend on it.
+    pub chunk: usize,
+    /// Reads every weight once and refuses NaN and infinities, by the tensor's name.
+    pub check: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { precision: Precision::F32, threads: None, chunk: 512, check: false }
+    }
+}
+
+/// A gpt-oss model on a backend.
+///
+/// ```
+/// # let folder = testkit::Tiny::builder().build();
+/// use moe_engine::{Model, Options};
+///
+/// let model = Model::open(folder.path(), &Options::default())?;
+/// let mut session = model.session()?;
+/// let logits = model.evaluate(&mut session, &[1, 2, 3])?;
+/// assert_eq!(logits.len(), model.config().vocab);
+/// # Ok::<(), moe_engine::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Model<B: Backend = Cpu> {
+    pub(crate) path: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) backend: B,
+    pub(crate) fingerprint: u64,
+    precision: Precision,
+    chunk: usize,
+    embedding: B::Linear,
+    layers: Vec<Layer<B>>,
+    norm: B::Vector,
+    head: B::Linear,
+    /// Those that no call uses at the moment.
+    workspaces: Mutex<Vec<Workspace<B>>>,
+}
+
+#[derive(Debug)]
+struct Layer<B: Backend> {
+    input_norm: B::Vector,
+    query: B::Linear,
+    key: B::Linear,
+    value: B::Linear,
+    sinks: B::Vector,
+    output: B::Linear,
+    post_attention_norm: B::Vector,
+    router: B::Linear,
+    experts: B::Experts,
+}
+
+impl Model<Cpu> {
+    /// Opens a checkpoint on the processor: a folder with its `config.json`, or a weights file or index
+    /// beside one. See [`Weights::open`] for the forms. A folder that holds nothing but the release's
+    /// `original/` is taken for that.
+    ///
+    /// Weights are mapped, not read: this takes milliseconds for small models and tenths of a second for
+    /// gpt-oss-20b.
+    ///
+    /// # Errors
+    /// [`Error::Config`] and [`Error::Tensors`] when it is no gpt-oss checkpoint, [`Error::WeightNotFinite`]
+    /// if [`check`](Options::check) is set, and what opening files can fail with.
+    pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        let path = locate(path.as_ref());
+        let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
+        let config = Config::open(folder)?;
+        let cpu = Cpu::new(&config, options.precision, options.threads)?;
+        let weights = cpu.run(|| Weights::open(&path, &config, options.check))?;
+        Self::with_backend(path, config, weights, cpu, options)
+    }
+}
+
+/// The folder itself, or its `original/` where all the rest was left out of the download.
+fn locate(path: &Path) -> PathBuf {
+    let original = path.join("original");
+    let has = |folder: &Path| folder.join(crate::config::CONFIG).is_file();
+    if path.is_dir() && !has(path) && has(&original) { original } else { path.to_owned() }
+}
+
+impl<B: Backend> Model<B> {
+    /// A model of these weights on a backend; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// When the device has no space, or [`Options::chunk`] is 0.
+    pub fn with_backend(
+        path: impl Into<PathBuf>,
+        config: Config,
+        weights: Weights,
+        backend: B,
+        options: &Options,
+    ) -> Result<Self> {
+        if options.chunk == 0 {
+            let reason = "is 0, expected at least one token".to_owned();
+            return Err(Error::Option { option: "chunk", reason });
+        }
+        let fingerprint = fingerprint(&config, &weights, options.precision);
+        let bare = |weight| LinearWeights { weight, bias: None };
+        let layers = weights.layers.into_iter().map(|layer| Layer::upload(&backend, layer));
+        Ok(Self {
+            path: path.into(),
+            fingerprint,
+            precision: options.precision,
+            chunk: options.chunk,
+            embedding: backend.upload_linear(bare(weights.embedding))?,
+            layers: layers.collect::<Result<_>>()?,
+            norm: backend.upload_vector(weights.norm)?,
+            head: backend.upload_linear(weights.head)?,
+            workspaces: Mutex::new(Vec::new()),
+            config,
+            backend,
+        })
+    }
+
+    /// Where it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its sizes and constants.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where it is computed.
+    #[must_use]
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// How activations are rounded.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Bytes that a session grows by with every token, once it is longer than the window: keys and values
+    /// of the full layers. The sliding layers hold a fixed number of positions.
+    #[must_use]
+    pub fn kv_bytes_per_token(&self) -> u64 {
+        let full = self.config.layers.iter().filter(|&&kind| kind == LayerKind::Full).count();
+        self.kv_bytes_per_layer() * full as u64
+    }
+
+    /// Bytes of the keys and values of one token in one layer.
+    pub(crate) fn kv_bytes_per_layer(&self) -> u64 {
+        let dtype = self.precision.kv_dtype();
+        2 * dtype.bytes_for(self.config.kv_width() as u64).unwrap_or_default()
+    }
+
+    /// Bytes that a session holds, those included that it shares with forks.
+    #[must_use]
+    pub fn kv_bytes(&self, session: &crate::Session<B>) -> u64 {
+        session.caches.iter().map(|cache| self.backend.cache_bytes(cache)).sum()
+    }
+}
+
+impl<B: Backend> Layer<B> {
+    fn upload(backend: &B, weights: LayerWeights) -> Result<Self> {
+        Ok(Self {
+            input_norm: backend.upload_vector(weights.input_norm)?,
+            query: backend.upload_linear(weights.query)?,
+            key: backend.upload_linear(weights.key)?,
+            value: backend.upload_linear(weights.value)?,
+            sinks: backend.upload_vector(weights.sinks)?,
+            output: backend.upload_linear(weights.output)?,
+            post_attention_norm: backend.upload_vector(weights.post_attention_norm)?,
+            router: backend.upload_linear(weights.router)?,
+            experts: backend.upload_experts(weights.experts)?,
+        })
+    }
+}
+
+/// A number that two models share only if their sessions can be exchanged: of the configuration, the
+/// precision and the small tensors, which differ between any two trainings.
+fn fingerprint(config: &Config, weights: &Weights, precision: Precision) -> u64 {
+    // FNV-1a, <https://www.rfc-editor.org/rfc/rfc9923.html>: the same in every version and on every machine.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for &byte in bytes {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    add(precision.name().as_bytes());
+    let Config { layers, hidden, vocab, heads, experts, experts_per_token, sliding_window, .. } = config;
+    let sizes = [layers.len(), *hidden, *vocab, heads.query, heads.kv, heads.dim, *experts];
+    for size in sizes.into_iter().chain([*experts_per_token, *sliding_window]) {
+        add(&(size as u64).to_le_bytes());
+    }
+    let layers = weights.layers.iter().flat_map(|layer| [&layer.input_norm, &layer.sinks]);
+    for values in layers.chain([&weights.norm]) {
+        values.iter().for_each(|value| add(&value.to_le_bytes()));
+    }
+    hash
+}

@@ -1,0 +1,31 @@
+//! A model made on the spot.
+
+use std::error::Error;
+use std::path::Path;
+
+use ckpt_convert::presets::gpt_oss::{ExpertFormat, Shape, shard_files};
+use ckpt_convert::{
+    ExecOptions, Executor, Plan, PlanOptions, Policy, SafetensorsSink, Source, Synthetic, side_files,
+};
+use tempfile::TempDir;
+
+/// The tiny one, in a folder of its own.
+pub(super) fn make() -> Result<TempDir, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    write_weights(&Shape::tiny(), folder.path())?;
+    Ok(folder)
+}
+
+/// Writes a checkpoint with random weights in the released layout.
+pub fn write_weights(shape: &Shape, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let experts = ExpertFormat::Mxfp4;
+    let source = Source::synthetic(Synthetic::new(shape.clone(), experts, 0));
+    let policy = Policy::default();
+    let options =
+        PlanOptions { files: Some(shard_files(shape, experts)), ..PlanOptions::default() };
+    let plan = Plan::new(&source, &policy, &SafetensorsSink::unmarked(), &options)?;
+    let side = |manifest: &_| side_files(&source, &policy, manifest);
+    let options = ExecOptions { verify: false, ..ExecOptions::default() };
+    Executor::new(options).run(&plan, &source, folder, side, &())?;
+    Ok(())
+}
