@@ -77,7 +77,8 @@ struct Kept {
 
 impl Observer for Kept {
     fn logits(&mut self, _: At, logits: &[f32]) {
-        let written = logits.iter().try_for_each(|value| self.logits.write_all(&value.to_le_bytes()));
+        let written =
+            logits.iter().try_for_each(|value| self.logits.write_all(&value.to_le_bytes()));
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }

@@ -59,7 +59,10 @@ fn run(args: &Args) -> Outcome {
     let context = args.context.min(model.config().max_positions);
     let stride = args.stride.unwrap_or(context.saturating_sub(1));
     if context < 2 || stride == 0 || stride >= context {
-        return Err(format!("a stride of {stride} in a context of {context}: expected 1 to context - 1").into());
+        return Err(format!(
+            "a stride of {stride} in a context of {context}: expected 1 to context - 1"
+        )
+        .into());
     }
     let began = Instant::now();
     let mut total = Likelihood::default();

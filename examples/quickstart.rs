@@ -1,20 +1,23 @@
-//! The whole way on a tiny model: make it, look at it, convert it, verify it, measure it.
+//! The whole way on a tiny model: make it, look at it, convert it, verify it, run it, measure it.
 
+mod model;
 mod terminal;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use ckpt_convert::presets::gpt_oss::{ExpertFormat, Shape, shard_files};
+use ckpt_convert::presets::gpt_oss::Shape;
 use ckpt_convert::{
     CkptSink, ExecOptions, Executor, Experts, FloatTarget, Plan, PlanOptions, Policy, Report,
-    SafetensorsSink, Source, Summary, Synthetic, VerifyOptions, side_files, verify,
+    Source, Summary, VerifyOptions, side_files, verify,
 };
 use clap::Parser;
 use lowfloat::DType;
+use model::write_weights;
+use moe_engine::{Generation, Metrics, Model, Options, Precision, Request};
 use terminal::{Outcome, bytes, rate, say};
 
-/// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, and measure.
+/// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, run it, and measure.
 #[derive(Parser)]
 struct Args {
     /// Keep the tiny model and its conversion in this folder instead of a temporary one; nothing
@@ -70,10 +73,35 @@ fn run(args: &Args) -> Outcome {
     }
     say!("   {} tensors right, every value compared", verification.tensors)?;
 
-    say!("5. measure     conversions of a larger model (durable writes, digests, no read-back)\n")?;
+    say!("5. run         the converted checkpoint, as the original, token by token")?;
+    let prompt = [1, 2, 3];
+    let (tokens, _) = generate(&checkpoint, Precision::F32, &prompt, 12)?;
+    let (expected, _) = generate(&weights, Precision::F32, &prompt, 12)?;
+    if tokens != expected {
+        return Err(format!("{tokens:?} from the checkpoint, {expected:?} from its source").into());
+    }
+    say!("   {prompt:?} goes on with {tokens:?}")?;
+
+    say!("6. measure     a larger model on this machine\n")?;
     measure(folder)?;
     say!("\nNext: cargo run --release --example convert -- --help")?;
+    say!("      cargo run --release --example generate -- --help")?;
     Ok(())
+}
+
+/// The most likely tokens after a prompt, and how long they took.
+fn generate(
+    path: &Path,
+    precision: Precision,
+    prompt: &[u32],
+    max_new: usize,
+) -> Result<(Vec<u32>, Metrics), moe_engine::Error> {
+    let model = Model::open(path, &Options { precision, ..Options::default() })?;
+    let request = Request { max_new, stop_tokens: Some(Vec::new()), ..Request::new(prompt) };
+    let mut generation = Generation::new(&model, [request])?;
+    let steps = generation.by_ref().collect::<Result<Vec<_>, _>>()?;
+    let tokens = steps.iter().map(|step| step.token).collect();
+    Ok((tokens, generation.metrics().clone()))
 }
 
 fn convert(source: &Source, policy: &Policy, out: &Path) -> Result<Report, ckpt_convert::Error> {
@@ -113,6 +141,18 @@ fn measure(folder: &Path) -> Outcome {
             bytes(report.bytes),
             report.write_seconds,
             rate(report.bytes, report.write_seconds),
+        )?;
+    }
+    say!("\n   {:<22} {:>15} {:>15} {:>20}", "inference", "prefill", "decode", "first token")?;
+    let prompt: Vec<_> = (0..256).collect();
+    for precision in Precision::ALL {
+        let (_, metrics) = generate(&weights, precision, &prompt, 64)?;
+        say!(
+            "   {:<22} {:>11.0} t/s {:>11.1} t/s {:>17.1} ms",
+            format!("{precision}, 256 + 64 tokens"),
+            metrics.prefill_rate(),
+            metrics.decode_rate(),
+            1000.0 * metrics.first_token.as_secs_f64(),
         )?;
     }
     Ok(())

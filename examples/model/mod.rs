@@ -3,6 +3,7 @@
 // Each example uses its own part.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+mod sampling;
 mod tiny;
 
 use std::error::Error;
@@ -14,6 +15,7 @@ use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
 use moe_engine::{Model, Options, Precision};
 use tempfile::TempDir;
 
+pub use sampling::SamplingArgs;
 pub use tiny::write_weights;
 
 /// Which model, and how it is computed.
@@ -101,7 +103,9 @@ impl TokenArgs {
     /// The ids that were given, if any.
     pub fn read(&self) -> Result<Option<Vec<u32>>, Box<dyn Error>> {
         match (&self.tokens, &self.tokens_file) {
-            (Some(text), _) => Ok(Some(parse_ids(text).map_err(|error| format!("--tokens: {error}"))?)),
+            (Some(text), _) => {
+                Ok(Some(parse_ids(text).map_err(|error| format!("--tokens: {error}"))?))
+            }
             (None, Some(path)) => {
                 let name = path.display();
                 let text = fs::read_to_string(path);

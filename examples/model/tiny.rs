@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ckpt_convert::presets::gpt_oss::{ExpertFormat, Shape, shard_files};
 use ckpt_convert::{
-    ExecOptions, Executor, Plan, PlanOptions, Policy, SafetensorsSink, Source, Synthetic, side_files,
+    ExecOptions, Executor, Plan, PlanOptions, Policy, SafetensorsSink, Source, Synthetic,
+    side_files,
 };
 use tempfile::TempDir;
 

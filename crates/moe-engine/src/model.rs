@@ -89,6 +89,8 @@ impl Model<Cpu> {
     /// if [`check`](Options::check) is set, and what opening files can fail with.
     pub fn open(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
         let path = locate(path.as_ref());
+        // Otherwise the first thing missed would be a file in it.
+        path.metadata().map_err(Error::io("open", &path))?;
         let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
         let config = Config::open(folder)?;
         let cpu = Cpu::new(&config, options.precision, options.threads)?;
@@ -210,7 +212,8 @@ fn fingerprint(config: &Config, weights: &Weights, precision: Precision) -> u64 
         }
     };
     add(precision.name().as_bytes());
-    let Config { layers, hidden, vocab, heads, experts, experts_per_token, sliding_window, .. } = config;
+    let Config { layers, hidden, vocab, heads, experts, experts_per_token, sliding_window, .. } =
+        config;
     let sizes = [layers.len(), *hidden, *vocab, heads.query, heads.kv, heads.dim, *experts];
     for size in sizes.into_iter().chain([*experts_per_token, *sliding_window]) {
         add(&(size as u64).to_le_bytes());
