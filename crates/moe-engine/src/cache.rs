@@ -166,7 +166,10 @@ impl<T: KvElement> Pages<T> {
         if whole != Some(keys.len()) || whole != Some(values.len()) {
             return false;
         }
-        if first % PAGE != 0 || first > self.first_needed(len) || (first > 0 && self.window.is_none()) {
+        if first % PAGE != 0
+            || first > self.first_needed(len)
+            || (first > 0 && self.window.is_none())
+        {
             return false;
         }
         let page = |bytes: &[u8]| {

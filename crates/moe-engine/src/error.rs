@@ -59,7 +59,9 @@ pub enum Error {
         value: f32,
     },
     /// The computation gave NaN or an infinity: weights are damaged, or a precision is too narrow.
-    #[error("{step} gives {value} for position {position} of sequence {sequence}; is a weight NaN? (a check at load finds it)")]
+    #[error(
+        "{step} gives {value} for position {position} of sequence {sequence}; is a weight NaN? (a check at load finds it)"
+    )]
     NotFinite {
         /// The step of the model.
         step: String,

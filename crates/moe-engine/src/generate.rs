@@ -178,7 +178,8 @@ impl<B: Backend> Iterator for Generation<'_, B> {
 
     fn next(&mut self) -> Option<Result<Step>> {
         if self.ready.is_empty() && !self.failed {
-            let result = if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { self.round() };
+            let result =
+                if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { self.round() };
             match result {
                 Ok(()) => {}
                 Err(Error::Cancelled) => self.cancel_all(),

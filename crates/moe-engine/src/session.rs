@@ -88,9 +88,8 @@ impl<B: Backend> Model<B> {
     /// # Errors
     /// When the device has no space for it.
     pub fn session(&self) -> Result<Session<B>> {
-        let caches = (0..self.config.layers.len()).map(|layer| {
-            self.backend.cache(self.config.window(layer), self.config.kv_width())
-        });
+        let caches = (0..self.config.layers.len())
+            .map(|layer| self.backend.cache(self.config.window(layer), self.config.kv_width()));
         let caches = caches.collect::<Result<_>>()?;
         Ok(Session { model: self.fingerprint, tokens: Vec::new(), evaluated: 0, caches })
     }

@@ -296,7 +296,8 @@ impl Backend for Cpu {
     }
 
     fn first_not_finite(&self, buffer: &CpuBuffer) -> Result<Option<(usize, f32)>> {
-        let mut rows = buffer.view().into_iter().enumerate().filter(|(_, value)| !value.is_finite());
+        let mut rows =
+            buffer.view().into_iter().enumerate().filter(|(_, value)| !value.is_finite());
         Ok(rows.next().map(|(index, &value)| (index / buffer.values.ncols().max(1), value)))
     }
 

@@ -82,7 +82,8 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
     /// `x[row] = table[tokens[row]]`; `x` gets a row a token.
     fn embed(&self, table: &Self::Linear, tokens: &[u32], x: &mut Self::Buffer) -> Result<()>;
     /// `y = x / sqrt(mean(x²) + eps) · weight`, row by row, with the model's epsilon.
-    fn rms_norm(&self, x: &Self::Buffer, weight: &Self::Vector, y: &mut Self::Buffer) -> Result<()>;
+    fn rms_norm(&self, x: &Self::Buffer, weight: &Self::Vector, y: &mut Self::Buffer)
+    -> Result<()>;
     /// `y = x · weightᵀ + bias`.
     fn linear(&self, x: &Self::Buffer, weights: &Self::Linear, y: &mut Self::Buffer) -> Result<()>;
     /// Several products of the same `x`: queries, keys and values.
@@ -115,12 +116,8 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
         y: &mut Self::Buffer,
     ) -> Result<()>;
     /// Chooses `count` experts a row by their logits.
-    fn route(
-        &self,
-        logits: &Self::Buffer,
-        count: usize,
-        routing: &mut Self::Routing,
-    ) -> Result<()>;
+    fn route(&self, logits: &Self::Buffer, count: usize, routing: &mut Self::Routing)
+    -> Result<()>;
     /// The weighted sum of what the chosen experts make of each row.
     fn moe_ffn(
         &self,

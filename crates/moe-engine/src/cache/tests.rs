@@ -50,7 +50,11 @@ fn a_sliding_layer_keeps_its_window_and_less_than_a_page_more() {
         for len in [1, PAGE, 2 * PAGE + 1, 1000, 1001] {
             let pages = filled(Some(window), len);
             let needed = pages.first_needed(len);
-            assert_eq!(needed, (len + 1).saturating_sub(window), "the next sees {window} with itself");
+            assert_eq!(
+                needed,
+                (len + 1).saturating_sub(window),
+                "the next sees {window} with itself"
+            );
             let positions = held(&pages, needed);
             // A window of one sees nothing but the token itself.
             assert!(needed == len || positions.contains(&needed), "{window} {len}");

@@ -218,7 +218,8 @@ impl<B: Backend> Model<B> {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
-            usage.kv_bytes += self.attention(index, layer, feeds, segments, &positions, workspace)?;
+            usage.kv_bytes +=
+                self.attention(index, layer, feeds, segments, &positions, workspace)?;
             usage.weight_bytes += self.experts(index, layer, &at, workspace, observer)?;
             self.show_hidden(index + 1, &at, workspace, observer)?;
         }
@@ -247,7 +248,9 @@ impl<B: Backend> Model<B> {
         backend.resize(attended, positions.len())?;
         let mut keys = 0;
         for segment in segments {
-            let Some(cache) = feeds[segment.sequence].session.caches.get_mut(index) else { continue };
+            let Some(cache) = feeds[segment.sequence].session.caches.get_mut(index) else {
+                continue;
+            };
             backend.append_kv(cache, key, value, segment.rows.clone())?;
             backend.attend(query, segment.rows.clone(), cache, &layer.sinks, attended)?;
             let seen = segment.position + segment.rows.len();
@@ -309,7 +312,8 @@ impl<B: Backend> Model<B> {
                 Wanted::All => at.position + feed.tokens.len() >= end,
             }
         };
-        let rows: Vec<_> = iter::zip(0.., at).filter(|(_, at)| wanted(at)).map(|(row, _)| row).collect();
+        let rows: Vec<_> =
+            iter::zip(0.., at).filter(|(_, at)| wanted(at)).map(|(row, _)| row).collect();
         let backend = &self.backend;
         let Workspace { x, normed, update, logits, .. } = workspace;
         let mut bytes = 0;

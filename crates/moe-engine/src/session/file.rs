@@ -23,7 +23,8 @@ pub(super) fn save<B: Backend>(model: &Model<B>, session: &Session<B>, path: &Pa
         ("model".to_owned(), format!("{:016x}", model.fingerprint)),
         ("evaluated".to_owned(), session.evaluated.to_string()),
     ]);
-    let tokens: Vec<u8> = session.tokens.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
+    let tokens: Vec<u8> =
+        session.tokens.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
     let mut contents = BTreeMap::from([("tokens".to_owned(), tokens)]);
     let mut specs = vec![TensorSpec::new("tokens", DType::I64, [session.len()])];
     for (layer, cache) in session.caches.iter().enumerate() {
@@ -48,7 +49,8 @@ pub(super) fn save<B: Backend>(model: &Model<B>, session: &Session<B>, path: &Pa
 }
 
 pub(super) fn load<B: Backend>(model: &Model<B>, path: &Path) -> Result<Session<B>> {
-    let wrong = |reason: &str| Error::SessionFile { path: path.to_owned(), reason: reason.to_owned() };
+    let wrong =
+        |reason: &str| Error::SessionFile { path: path.to_owned(), reason: reason.to_owned() };
     let file = Checkpoint::open(path)?;
     let metadata = |name: &str| file.metadata().get(name).map(String::as_str);
     if metadata("format") != Some(FORMAT) {
@@ -73,7 +75,9 @@ pub(super) fn load<B: Backend>(model: &Model<B>, path: &Path) -> Result<Session<
             None => false,
         };
         if !fits {
-            return Err(wrong(&format!("the keys and values of layer {layer} do not fit the tokens")));
+            return Err(wrong(&format!(
+                "the keys and values of layer {layer} do not fit the tokens"
+            )));
         }
     }
     Ok(session)

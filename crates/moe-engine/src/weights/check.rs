@@ -35,12 +35,12 @@ type Rule = (usize, fn(&[u8]) -> Option<f32>);
 
 fn rule(name: &str, dtype: DType) -> Option<Rule> {
     match dtype {
-        DType::BF16 => Some((2, |bytes| {
-            not_finite(bf16::from_le_bytes(bytes.try_into().ok()?).to_f32())
-        })),
-        DType::F16 => Some((2, |bytes| {
-            not_finite(f16::from_le_bytes(bytes.try_into().ok()?).to_f32())
-        })),
+        DType::BF16 => {
+            Some((2, |bytes| not_finite(bf16::from_le_bytes(bytes.try_into().ok()?).to_f32())))
+        }
+        DType::F16 => {
+            Some((2, |bytes| not_finite(f16::from_le_bytes(bytes.try_into().ok()?).to_f32())))
+        }
         DType::F32 => Some((4, |bytes| not_finite(f32::from_le_bytes(bytes.try_into().ok()?)))),
         DType::U8 if name.ends_with("scales") => {
             Some((1, |bytes| (bytes == [SCALE_NAN]).then_some(f32::NAN)))
