@@ -3,13 +3,14 @@
 // The loops of one instruction set must be compiled with its features, down to single values.
 #![allow(clippy::inline_always)]
 
-mod arch;
+pub mod arch;
 mod attention;
 mod error;
 mod experts;
 mod linear;
 mod matrix;
 mod norm;
+mod panel;
 pub mod reference;
 mod residual;
 mod rope;

@@ -1,11 +1,8 @@
 //! Products of activations with weights.
 
-use std::cell::RefCell;
-
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use crate::arch::{Out, Rows, dots};
 use crate::view::{check_len, check_shape, slice, slice_mut};
 use crate::{Matrix, Result, Rounding};
 
@@ -50,50 +47,63 @@ pub fn linear<B: AsRef<[u8]> + Sync>(
     let x = slice("x of linear", &x)?;
     let y = slice_mut("y of linear", y)?;
     let vectors: Vec<&[f32]> = x.chunks_exact(w.cols()).collect();
-    if y.is_empty() {
-        return Ok(());
+    let layer = Layer { w, bias, rounding: rounding.of_sums(), vectors: &vectors };
+    match tokens {
+        _ if y.is_empty() => Ok(()),
+        1 => layer.panels(0, w.rows_per_task(), y),
+        _ => layer.blocks(y),
     }
-    let rounding = rounding.of_sums();
-    let mut sums = vec![0.0; y.len()];
-    sums.par_chunks_mut(tokens * 16).enumerate().try_for_each(|(chunk, sums)| {
-        let rows = chunk * 16..chunk * 16 + sums.len() / tokens;
-        with_rows(w, rows.clone(), |decoded| {
-            dots(decoded, &vectors, Out { data: sums, row_step: tokens, vector_step: 1 });
-        })?;
-        if let Some(bias) = bias.and_then(|bias| bias.get(rows)) {
-            for (sums, bias) in sums.chunks_exact_mut(tokens).zip(bias) {
-                sums.iter_mut().for_each(|sum| *sum += bias);
-            }
-        }
-        rounding.apply(sums);
-        Ok(())
-    })?;
-    y.par_chunks_mut(w.rows()).enumerate().for_each(|(t, y)| {
-        for (y, sums) in y.iter_mut().zip(sums.chunks_exact(tokens)) {
-            *y = sums[t];
-        }
-    });
-    Ok(())
 }
 
-/// Calls with these rows of `w`, decoded.
-pub(crate) fn with_rows<B: AsRef<[u8]>, T>(
-    w: &Matrix<B>,
-    rows: std::ops::Range<usize>,
-    call: impl FnOnce(Rows<'_>) -> T,
-) -> Result<T> {
-    thread_local! {
-        static DECODED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+struct Layer<'a, B> {
+    w: &'a Matrix<B>,
+    bias: Option<&'a [f32]>,
+    rounding: Rounding,
+    vectors: &'a [&'a [f32]],
+}
+
+/// Elements of results that wait to be put in order: 4 MiB, a part of a last-level cache.
+const BLOCK: usize = 1 << 20;
+
+impl<B: AsRef<[u8]> + Sync> Layer<'_, B> {
+    /// All of `y`, `[tokens, rows]`.
+    ///
+    /// A task has all tokens of some rows, which do not lie together in `y`. So it writes a panel,
+    /// `[tokens, its rows]`, and panels are copied to their places later.
+    fn blocks(&self, y: &mut [f32]) -> Result<()> {
+        let (tokens, rows) = (self.vectors.len(), self.w.rows());
+        let panel = self.w.rows_per_task();
+        let block = (BLOCK / tokens / panel).max(1) * panel;
+        let mut panels = vec![0.0; tokens * usize::min(block, rows)];
+        for first in (0..rows).step_by(block) {
+            let count = usize::min(block, rows - first);
+            let panels = &mut panels[..tokens * count];
+            self.panels(first, panel, panels)?;
+            y.par_chunks_exact_mut(rows).enumerate().for_each(|(token, y)| {
+                let places = y[first..first + count].chunks_mut(panel);
+                for (to, from) in places.zip(panels.chunks(tokens * panel)) {
+                    let width = to.len();
+                    to.copy_from_slice(&from[token * width..][..width]);
+                }
+            });
+        }
+        Ok(())
     }
-    let mut decoded = DECODED.take();
-    let len = rows.len() * w.cols();
-    if decoded.len() < len {
-        decoded.resize(len, 0.0);
+
+    /// Panels of rows from `first` on, one after the other, each `[tokens, at most panel rows]`.
+    fn panels(&self, first: usize, panel: usize, panels: &mut [f32]) -> Result<()> {
+        let tokens = self.vectors.len();
+        panels.par_chunks_mut(tokens * panel).enumerate().try_for_each(|(index, out)| {
+            let width = out.len() / tokens;
+            let first = first + index * panel;
+            self.w.products(first..first + width, self.vectors, out)?;
+            if let Some(bias) = self.bias.and_then(|bias| bias.get(first..first + width)) {
+                for out in out.chunks_exact_mut(width) {
+                    out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+                }
+            }
+            self.rounding.apply(out);
+            Ok(())
+        })
     }
-    for (row, decoded) in rows.zip(decoded.chunks_exact_mut(w.cols())) {
-        w.decode_row(row, decoded)?;
-    }
-    let result = call(Rows::new(&decoded[..len], w.cols(), w.cols()));
-    DECODED.set(decoded);
-    Ok(result)
 }

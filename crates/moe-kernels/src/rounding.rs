@@ -1,6 +1,9 @@
 //! Where results are rounded to 16 bits.
 
-use half::{bf16, f16};
+use half::f16;
+use lowfloat::cast;
+
+use crate::arch::{Level, bf16, to_bf16};
 
 /// How the activations of a model are rounded; every function says what it rounds.
 ///
@@ -40,7 +43,7 @@ impl Rounding {
     pub fn round(self, value: f32) -> f32 {
         match self {
             Self::None => value,
-            Self::Bf16 => bf16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16(value),
             Self::F16 => f16::from_f32(value).to_f32(),
         }
     }
@@ -57,8 +60,8 @@ impl Rounding {
     pub fn apply(self, values: &mut [f32]) {
         match self {
             Self::None => {}
-            Self::Bf16 => values.iter_mut().for_each(|v| *v = bf16::from_f32(*v).to_f32()),
-            Self::F16 => values.iter_mut().for_each(|v| *v = f16::from_f32(*v).to_f32()),
+            Self::Bf16 => to_bf16(Level::current(), values),
+            Self::F16 => values.chunks_mut(CHUNK).for_each(to_f16),
         }
     }
 
@@ -69,4 +72,14 @@ impl Rounding {
             Self::None | Self::F16 => Self::None,
         }
     }
+}
+
+const CHUNK: usize = 256;
+
+/// At most [`CHUNK`] values.
+fn to_f16(values: &mut [f32]) {
+    let mut halves = [f16::ZERO; CHUNK];
+    let Some(halves) = halves.get_mut(..values.len()) else { return };
+    let done = cast(values, halves).and_then(|()| cast(halves, values));
+    debug_assert!(done.is_ok(), "the lengths are the same");
 }

@@ -1,21 +1,121 @@
 //! Weighted sums of rows.
 
-use super::Rows;
-use super::portable::Portable;
-use super::simd::Simd;
+use super::simd::{Kernel, Simd};
+use super::{Level, Rows};
 
-/// Adds `factors[t][i] · rows[i]` to output `t` for every row, in order.
+/// Adds `factors[v][i] · rows[i]` to output `v` for every row, in order.
 ///
-/// Output `t` is the `rows.cols()` elements from `t · stride` on; `factors[t]` has as many elements
-/// as there are rows.
-pub(crate) fn accumulate(rows: Rows<'_>, factors: &[&[f32]], out: &mut [f32], stride: usize) {
-    for (t, factors) in factors.iter().enumerate() {
-        let Some(out) = out.get_mut(t * stride..).and_then(|o| o.get_mut(..rows.cols())) else {
-            return;
-        };
-        for (i, factor) in factors.iter().enumerate().take(rows.count()) {
-            for (y, w) in out.iter_mut().zip(rows.row(i)) {
-                *y = Portable.mul_add_one(*factor, *w, *y);
+/// Output `v` is the `rows.cols()` elements from `v · stride` on; `factors[v]` has as many elements
+/// as there are rows. An element depends on its own column and factors only.
+pub(crate) fn accumulate(
+    level: Level,
+    rows: Rows<'_>,
+    factors: &[&[f32]],
+    out: &mut [f32],
+    stride: usize,
+) {
+    level.run(Accumulate { rows, factors, out, stride });
+}
+
+struct Accumulate<'a> {
+    rows: Rows<'a>,
+    factors: &'a [&'a [f32]],
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl Kernel for Accumulate<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        if S::MANY_REGISTERS {
+            self.outputs::<S, 4, 4>(simd);
+        } else {
+            self.outputs::<S, 2, 2>(simd);
+        }
+    }
+}
+
+impl Accumulate<'_> {
+    /// `V` outputs at a time, the rest one at a time, `C` chunks of columns each.
+    #[inline(always)]
+    fn outputs<S: Simd, const V: usize, const C: usize>(&mut self, simd: S) {
+        let (blocks, rest) = self.factors.as_chunks::<V>();
+        for (block, factors) in blocks.iter().enumerate() {
+            self.columns::<S, V, C>(simd, factors, block * V);
+        }
+        for (i, factors) in rest.iter().enumerate() {
+            self.columns::<S, 1, C>(simd, &[*factors], blocks.len() * V + i);
+        }
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        factors: &[&[f32]; V],
+        first: usize,
+    ) {
+        let cols = self.rows.cols();
+        let mut column = 0;
+        while column + 16 * C <= cols {
+            self.chunks::<S, V, C>(simd, factors, first, column);
+            column += 16 * C;
+        }
+        while column + 16 <= cols {
+            self.chunks::<S, V, 1>(simd, factors, first, column);
+            column += 16;
+        }
+        for (v, factors) in factors.iter().enumerate() {
+            let start = (first + v) * self.stride;
+            for (i, factor) in factors.iter().enumerate().take(self.rows.count()) {
+                let tail = &self.rows.row(i)[column..];
+                for (to, element) in self.out[start + column..start + cols].iter_mut().zip(tail) {
+                    *to = simd.mul_add_one(*factor, *element, *to);
+                }
+            }
+        }
+    }
+
+    /// `V` outputs from number `first` on, in the `16·C` columns from `column` on.
+    #[inline(always)]
+    fn chunks<S: Simd, const V: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        factors: &[&[f32]; V],
+        first: usize,
+        column: usize,
+    ) {
+        let count = self.rows.count();
+        let mut sums = [[simd.splat(0.0); C]; V];
+        for v in 0..V {
+            let from = &self.out[(first + v) * self.stride + column..][..16 * C];
+            let (chunks, _) = from.as_chunks();
+            for c in 0..C {
+                sums[v][c] = simd.load(&chunks[c]);
+            }
+        }
+        let mut cut: [&[f32]; V] = [&[]; V];
+        for v in 0..V {
+            cut[v] = &factors[v][..count];
+        }
+        for i in 0..count {
+            let (row, _) = self.rows.row(i)[column..][..16 * C].as_chunks();
+            let mut loaded = [simd.splat(0.0); C];
+            for c in 0..C {
+                loaded[c] = simd.load(&row[c]);
+            }
+            for v in 0..V {
+                let factor = simd.splat(cut[v][i]);
+                for c in 0..C {
+                    sums[v][c] = simd.mul_add(factor, loaded[c], sums[v][c]);
+                }
+            }
+        }
+        for v in 0..V {
+            let to = &mut self.out[(first + v) * self.stride + column..][..16 * C];
+            let (chunks, _) = to.as_chunks_mut();
+            for c in 0..C {
+                simd.store(sums[v][c], &mut chunks[c]);
             }
         }
     }

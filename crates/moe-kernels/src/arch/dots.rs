@@ -1,10 +1,9 @@
-//! Products of rows with rows.
+//! Products of rows with vectors.
 
-use super::Rows;
-use super::portable::Portable;
-use super::simd::{Simd, sum};
+use super::simd::{Kernel, Simd, sum};
+use super::{Level, Rows};
 
-/// Where the product of row `r` with vector `t` goes: `data[r·row_step + t·vector_step]`.
+/// Where the product of row `r` with vector `v` goes: `data[r·row_step + v·vector_step]`.
 #[derive(Debug)]
 pub(crate) struct Out<'a> {
     pub(crate) data: &'a mut [f32],
@@ -12,32 +11,160 @@ pub(crate) struct Out<'a> {
     pub(crate) vector_step: usize,
 }
 
-/// The product of every row with every vector, which are as long as the rows.
+/// The product of every row with every vector, each as long as a row.
 ///
 /// Lane `l` of sixteen sums the elements `l`, `l + 16`, … in order; then the lanes are summed as a
-/// tree. So a product depends on its row and vector only.
-pub(crate) fn dots(rows: Rows<'_>, vectors: &[&[f32]], out: Out<'_>) {
-    for r in 0..rows.count() {
-        for (t, vector) in vectors.iter().enumerate() {
-            if let Some(y) = out.data.get_mut(r * out.row_step + t * out.vector_step) {
-                *y = dot(Portable, rows.row(r), vector);
+/// tree. So a product depends on its row and its vector only, not on what is computed beside it.
+pub(crate) fn dots(level: Level, rows: Rows<'_>, vectors: &[&[f32]], out: Out<'_>) {
+    level.run(Dots { rows, vectors, out });
+}
+
+struct Dots<'a> {
+    rows: Rows<'a>,
+    vectors: &'a [&'a [f32]],
+    out: Out<'a>,
+}
+
+impl Kernel for Dots<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        if S::MANY_REGISTERS {
+            self.vectors::<S, 4, 4, 4>(simd);
+        } else {
+            self.vectors::<S, 2, 2, 4>(simd);
+        }
+    }
+}
+
+impl Dots<'_> {
+    /// `V` vectors at a time with `R` rows, the rest one at a time with `ALONE` rows.
+    #[inline(always)]
+    fn vectors<S: Simd, const R: usize, const V: usize, const ALONE: usize>(&mut self, simd: S) {
+        let (blocks, rest) = self.vectors.as_chunks::<V>();
+        for (block, vectors) in blocks.iter().enumerate() {
+            self.rows::<S, R, V>(simd, vectors, block * V);
+        }
+        for (i, vector) in rest.iter().enumerate() {
+            self.rows::<S, ALONE, 1>(simd, &[*vector], blocks.len() * V + i);
+        }
+    }
+
+    /// These vectors, of which the first is number `first`, with `R` rows at a time.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        vectors: &[&[f32]; V],
+        first: usize,
+    ) {
+        let mut row = 0;
+        while row + R <= self.rows.count() {
+            let mut rows: [&[f32]; R] = [&[]; R];
+            for (i, to) in rows.iter_mut().enumerate() {
+                *to = self.rows.row(row + i);
+            }
+            self.put(row, first, products::<S, R, V>(simd, self.rows.cols(), &rows, vectors));
+            row += R;
+        }
+        while row < self.rows.count() {
+            let rows = [self.rows.row(row)];
+            self.put(row, first, products::<S, 1, V>(simd, self.rows.cols(), &rows, vectors));
+            row += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn put<const R: usize, const V: usize>(
+        &mut self,
+        row: usize,
+        vector: usize,
+        products: [[f32; V]; R],
+    ) {
+        for (r, products) in products.iter().enumerate() {
+            for (v, product) in products.iter().enumerate() {
+                let at = (row + r) * self.out.row_step + (vector + v) * self.out.vector_step;
+                if let Some(to) = self.out.data.get_mut(at) {
+                    *to = *product;
+                }
             }
         }
     }
 }
 
 #[inline(always)]
-fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_tail) = a.as_chunks::<16>();
-    let (b, b_tail) = b.as_chunks::<16>();
-    let mut lanes = simd.splat(0.0);
-    for (a, b) in a.iter().zip(b) {
-        lanes = simd.mul_add(simd.load(a), simd.load(b), lanes);
+fn products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    len: usize,
+    rows: &[&[f32]; R],
+    vectors: &[&[f32]; V],
+) -> [[f32; V]; R] {
+    let mut row_chunks: [&[[f32; 16]]; R] = [&[]; R];
+    for (to, row) in row_chunks.iter_mut().zip(rows) {
+        *to = &row.as_chunks().0[..len / 16];
     }
-    let mut stored = [0.0; 16];
-    simd.store(lanes, &mut stored);
-    for ((a, b), lane) in a_tail.iter().zip(b_tail).zip(&mut stored) {
-        *lane = simd.mul_add_one(*a, *b, *lane);
+    let mut vector_chunks: [&[[f32; 16]]; V] = [&[]; V];
+    for (to, vector) in vector_chunks.iter_mut().zip(vectors) {
+        *to = &vector.as_chunks().0[..len / 16];
     }
-    sum(&stored)
+
+    let mut lanes = [[simd.splat(0.0); V]; R];
+    for i in 0..len / 16 {
+        let mut loaded = [simd.splat(0.0); V];
+        for v in 0..V {
+            loaded[v] = simd.load(&vector_chunks[v][i]);
+        }
+        for r in 0..R {
+            let row = simd.load(&row_chunks[r][i]);
+            for v in 0..V {
+                lanes[r][v] = simd.mul_add(row, loaded[v], lanes[r][v]);
+            }
+        }
+    }
+    if len.is_multiple_of(16) {
+        sums(simd, lanes)
+    } else {
+        sums_with_tails(simd, lanes, len / 16 * 16, rows, vectors)
+    }
+}
+
+#[inline(always)]
+fn sums<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    lanes: [[S::Lanes; V]; R],
+) -> [[f32; V]; R] {
+    let mut products = [[0.0; V]; R];
+    let (flat, to) = (lanes.as_flattened(), products.as_flattened_mut());
+    let (fours, rest) = flat.as_chunks::<4>();
+    let (to_fours, to_rest) = to.as_chunks_mut::<4>();
+    for (four, to) in fours.iter().zip(to_fours) {
+        *to = simd.sums(*four);
+    }
+    for (one, to) in rest.iter().zip(to_rest) {
+        *to = simd.sums([*one; 4])[0];
+    }
+    products
+}
+
+/// The elements beyond whole chunks go to the first lanes.
+#[inline(always)]
+fn sums_with_tails<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    lanes: [[S::Lanes; V]; R],
+    from: usize,
+    rows: &[&[f32]; R],
+    vectors: &[&[f32]; V],
+) -> [[f32; V]; R] {
+    let mut products = [[0.0; V]; R];
+    for r in 0..R {
+        for v in 0..V {
+            let mut stored = [0.0; 16];
+            simd.store(lanes[r][v], &mut stored);
+            let tails = rows[r][from..].iter().zip(&vectors[v][from..]);
+            for ((a, b), lane) in tails.zip(&mut stored) {
+                *lane = simd.mul_add_one(*a, *b, *lane);
+            }
+            products[r][v] = sum(&stored);
+        }
+    }
+    products
 }

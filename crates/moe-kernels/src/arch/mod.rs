@@ -1,11 +1,31 @@
 //! Instruction sets: which there are, which is used, and the inner loops for each.
+//!
+//! A [`Level`] is proof that the CPU has the instructions. Each loop is written once, over sixteen
+//! lanes, and compiled for every level; the order of its sums is that of the lanes, not of
+//! the registers. So the levels that fuse multiplication and addition (all but
+//! [`PORTABLE`](Level::PORTABLE) on x86-64) give the same bits.
+#![allow(unsafe_code)]
 
 mod accumulate;
 mod dots;
+mod exp;
+mod level;
 mod portable;
+mod round;
 mod rows;
 mod simd;
+mod softmax;
+mod swiglu;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use accumulate::accumulate;
 pub(crate) use dots::{Out, dots};
+pub use level::Level;
+pub(crate) use round::{bf16, to_bf16};
 pub(crate) use rows::Rows;
+pub(crate) use softmax::{Softmax, softmax};
+pub(crate) use swiglu::{Swiglu, swiglu};

@@ -19,6 +19,16 @@ impl<'a> Rows<'a> {
         Self { data, stride, cols, count }
     }
 
+    /// The rows `start..end`, which there are.
+    pub(crate) fn part(&self, start: usize, end: usize) -> Self {
+        let first = usize::min(start * self.stride, self.data.len());
+        Self {
+            data: &self.data[first..],
+            count: end.min(self.count).saturating_sub(start),
+            ..*self
+        }
+    }
+
     pub(crate) const fn count(&self) -> usize {
         self.count
     }

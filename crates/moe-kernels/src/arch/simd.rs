@@ -6,6 +6,9 @@ pub(super) trait Simd: Copy {
     /// Sixteen lanes.
     type Lanes: Copy;
 
+    /// Whether sixteen sums and what they need fit the registers; otherwise four do.
+    const MANY_REGISTERS: bool;
+
     /// The same value in every lane.
     fn splat(self, value: f32) -> Self::Lanes;
 
@@ -18,12 +21,24 @@ pub(super) trait Simd: Copy {
 
     /// [`mul_add`](Self::mul_add) of one lane.
     fn mul_add_one(self, a: f32, b: f32, c: f32) -> f32;
+
+    /// The sums of the lanes of each, as [`sum`] has them.
+    fn sums(self, lanes: [Self::Lanes; 4]) -> [f32; 4];
 }
 
-/// The sum of all lanes: of those eight apart, then four, two, one.
+/// A loop that can be compiled for every instruction set.
+pub(super) trait Kernel {
+    /// Implementations are `#[inline(always)]` and without closures, so that all of it is compiled
+    /// with the features of the caller.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// The sum of sixteen lanes: of those eight apart, then four, two, one.
 #[inline(always)]
 pub(super) fn sum(lanes: &[f32; 16]) -> f32 {
-    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
-    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    let mut four = [0.0; 4];
+    for i in 0..4 {
+        four[i] = (lanes[i] + lanes[i + 8]) + (lanes[i + 4] + lanes[i + 12]);
+    }
     (four[0] + four[2]) + (four[1] + four[3])
 }

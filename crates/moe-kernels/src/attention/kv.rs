@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
+use lowfloat::{Element, cast};
 
+use super::Heads;
 use crate::arch::Rows;
 use crate::view::check_len;
 use crate::{Error, Result};
@@ -45,43 +47,39 @@ impl<'a> KvView<'a> {
         self.len() == 0
     }
 
-    /// The elements `column..column + dim` of some rows of `width`, in `f32`.
+    /// The elements of one head in some rows, in `f32`.
     pub(super) fn rows<'b>(
         &self,
         rows: Range<usize>,
-        width: usize,
-        column: usize,
-        dim: usize,
+        heads: Heads,
+        head: usize,
         buffer: &'b mut Vec<f32>,
     ) -> Rows<'b>
     where
         'a: 'b,
     {
-        let part = match rows.len() {
-            0 => 0..0,
-            count => {
-                let start = rows.start * width + column;
-                start..start + (count - 1) * width + dim
-            }
-        };
+        let (width, dim) = (heads.kv * heads.dim, heads.dim);
+        let end = (rows.end * width).saturating_sub(width - (head + 1) * dim);
+        let part = rows.start * width + head * dim..end;
         match *self {
-            Self::F32(values) => Rows::new(values.get(part).unwrap_or(&[]), width, dim),
-            Self::Bf16(values) => widen(values.get(part).unwrap_or(&[]), width, dim, buffer),
-            Self::F16(values) => widen(values.get(part).unwrap_or(&[]), width, dim, buffer),
+            Self::F32(values) => Rows::new(values.get(part).unwrap_or_default(), width, dim),
+            Self::Bf16(values) => widen(values.get(part).unwrap_or_default(), width, dim, buffer),
+            Self::F16(values) => widen(values.get(part).unwrap_or_default(), width, dim, buffer),
         }
     }
 }
 
 /// The first `dim` of every `width` elements.
-fn widen<'b, T: Copy + Into<f32>>(
+fn widen<'b, T: Element>(
     values: &[T],
     width: usize,
     dim: usize,
     buffer: &'b mut Vec<f32>,
 ) -> Rows<'b> {
-    buffer.clear();
-    for row in values.chunks(width) {
-        buffer.extend(row.iter().take(dim).map(|&value| value.into()));
+    buffer.resize(values.len().div_ceil(width) * dim, 0.0);
+    for (row, to) in values.chunks(width).zip(buffer.chunks_exact_mut(dim)) {
+        let done = row.get(..dim).map(|row| cast(row, to));
+        debug_assert_eq!(done, Some(Ok(())), "the lengths are the same");
     }
     Rows::new(buffer, dim, dim)
 }
@@ -105,14 +103,14 @@ pub(super) fn count(spans: &[Span<'_>], width: usize) -> Result<usize> {
 /// the span, the rows in it, and how many of the range came before.
 pub(super) fn parts<'s, 'a>(
     spans: &'s [Span<'a>],
-    width: usize,
+    heads: Heads,
     range: Range<usize>,
     most: usize,
 ) -> impl Iterator<Item = (&'s Span<'a>, Range<usize>, usize)> {
     let mut end = 0;
     spans.iter().flat_map(move |span| {
         let start = end;
-        end += span.keys.len() / width;
+        end += span.keys.len() / (heads.kv * heads.dim);
         let from = range.start.clamp(start, end);
         let to = range.end.clamp(start, end);
         let first = range.start;

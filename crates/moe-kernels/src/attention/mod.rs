@@ -1,6 +1,6 @@
 //! Grouped-query attention with sinks and a sliding window.
 
-mod group;
+mod block;
 mod kv;
 
 pub use kv::{KvView, Span};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::view::{check_len, check_shape, slice, slice_mut};
 use crate::{Error, Result, Rounding};
-use group::Group;
+use block::Block;
 
 /// The heads of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,20 +93,43 @@ impl Attention<'_> {
         }
         self.check_keys(tokens, first_query, first_key, keys)?;
 
-        let group = query / kv * dim;
-        let tasks = out.par_chunks_mut(group).zip(q.par_chunks(group)).enumerate();
-        tasks.for_each_init(group::Scratch::default, |scratch, (task, (out, q))| {
-            let (token, head) = (task / kv, task % kv);
-            let position = first_query + token;
-            let group = Group {
-                attention: self,
-                head,
-                first: self.first_seen(position) - first_key,
-                end: position + 1 - first_key,
-            };
-            group.attend(q, spans, scratch, out);
-        });
+        let seen: Vec<_> = (first_query..first_query + tokens)
+            .map(|query| self.first_seen(query) - first_key..query + 1 - first_key)
+            .collect();
+        let together = self.tokens_together(tokens, first_query);
+        if together > 1 {
+            let width = query * dim;
+            let tasks = out.par_chunks_mut(together * width).zip(q.par_chunks(together * width));
+            tasks.zip(seen.par_chunks(together)).for_each(|((out, q), seen)| {
+                for head in 0..kv {
+                    let column = head * (query / kv) * dim;
+                    let block = Block { attention: self, head, seen, stride: width, column };
+                    block.attend(q, spans, out);
+                }
+            });
+        } else {
+            let width = query / kv * dim;
+            let tasks = out.par_chunks_mut(width).zip(q.par_chunks(width)).enumerate();
+            tasks.for_each(|(task, (out, q))| {
+                let (head, seen) = (task % kv, &seen[task / kv..=task / kv]);
+                Block { attention: self, head, seen, stride: width, column: 0 }
+                    .attend(q, spans, out);
+            });
+        }
         Ok(())
+    }
+
+    /// How many tokens a task has: together they convert and read keys once, but there must be
+    /// enough tasks, and not too many scores.
+    fn tokens_together(&self, tokens: usize, first_query: usize) -> usize {
+        const MOST: usize = 8;
+        /// Scores of a task: 4 MiB.
+        const SCORES: usize = 1 << 20;
+        let end = first_query + tokens;
+        let keys = self.window.map_or(end, |window| end.min(window.saturating_add(MOST)));
+        let group = self.heads.query / self.heads.kv;
+        let fitting = SCORES / keys.saturating_mul(group);
+        fitting.min(tokens / (2 * rayon::current_num_threads())).clamp(1, MOST)
     }
 
     /// The first position that a query sees.

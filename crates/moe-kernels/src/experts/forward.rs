@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::Experts;
 use super::groups::{Group, Groups};
 use super::scratch::{ExpertsScratch, prefix};
+use crate::arch::bf16;
 use crate::{Result, Rounding};
 
 /// Outputs of one expert for all of its tokens, `[tokens, outputs]`.
@@ -66,13 +67,12 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
                 self.project(task, &vectors, rounding, buffer)
             })?;
 
-        let sums = rounding.of_sums();
         y.par_chunks_mut(hidden).enumerate().for_each(|(token, y)| {
             y.fill(0.0);
-            for (slot, weight) in weights.row(token).iter().enumerate() {
-                let from = pieces(groups, token * k + slot, hidden, panel, results).flatten();
-                for (y, value) in y.iter_mut().zip(from) {
-                    *y = sums.round(*y + sums.round(weight * value));
+            for (slot, &weight) in weights.row(token).iter().enumerate() {
+                let pieces = pieces(groups, token * k + slot, hidden, panel, results);
+                for (y, piece) in y.chunks_mut(panel).zip(pieces) {
+                    add_weighted(y, weight, piece, rounding);
                 }
             }
         });
@@ -95,14 +95,9 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         let all = 2 * self.intermediate;
         self.gate_up.products(expert, outputs.clone(), all, vectors, sums, &mut buffers.decoded)?;
         let bias = &self.gate_up_bias[expert * all..][outputs];
-        let step = |value| rounding.of_sums().round(value);
-        for (out, sums) in out.chunks_exact_mut(width).zip(sums.chunks_exact(2 * width)) {
-            let pairs = sums.chunks_exact(2).zip(bias.chunks_exact(2));
-            for (out, (sum, bias)) in out.iter_mut().zip(pairs) {
-                let gate = step(step(sum[0]) + bias[0]);
-                let up = step(step(sum[1]) + bias[1]);
-                *out = self.swiglu.apply(gate, up, rounding);
-            }
+        for (out, sums) in out.chunks_exact_mut(width).zip(sums.chunks_exact_mut(2 * width)) {
+            add_bias(sums, bias, rounding);
+            self.swiglu.apply(sums, rounding, out)?;
         }
         Ok(())
     }
@@ -121,11 +116,8 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         let vectors = &vectors[start..start + len];
         self.down.products(expert, outputs.clone(), self.hidden, vectors, out, decoded)?;
         let bias = &self.down_bias[expert * self.hidden..][outputs];
-        let step = |value| rounding.of_sums().round(value);
         for out in out.chunks_exact_mut(width) {
-            for (out, bias) in out.iter_mut().zip(bias) {
-                *out = step(step(*out) + bias);
-            }
+            add_bias(out, bias, rounding);
         }
         Ok(())
     }
@@ -171,4 +163,23 @@ fn pieces<'a>(
         let width = usize::min(panel, outputs - first);
         &buffer[first * group.len + place * width..][..width]
     })
+}
+
+/// Products to results of a linear layer of transformers' experts, which adds the bias afterwards.
+fn add_bias(values: &mut [f32], bias: &[f32], rounding: Rounding) {
+    rounding.of_sums().apply(values);
+    for (value, bias) in values.iter_mut().zip(bias) {
+        *value += bias;
+    }
+    rounding.of_sums().apply(values);
+}
+
+/// `y += weight · values`.
+fn add_weighted(y: &mut [f32], weight: f32, values: &[f32], rounding: Rounding) {
+    let pairs = y.iter_mut().zip(values);
+    if rounding == Rounding::Bf16 {
+        pairs.for_each(|(y, value)| *y = bf16(*y + bf16(weight * value)));
+    } else {
+        pairs.for_each(|(y, value)| *y += weight * value);
+    }
 }

@@ -143,6 +143,17 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         self.intermediate
     }
 
+    /// Bytes of all weights and biases.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        let weights = [&self.gate_up, &self.down].map(|matrix| match matrix {
+            ExpertMatrix::RowsOut(matrix) | ExpertMatrix::RowsIn(matrix) => matrix.byte_len(),
+        });
+        let biases =
+            size_of_val(self.gate_up_bias.as_slice()) + size_of_val(self.down_bias.as_slice());
+        weights.into_iter().sum::<usize>() + biases
+    }
+
     /// `y[t] = Σ weight · expert(x[t])` over the experts of `t`, in the order of its routing.
     ///
     /// `x` and `y` are `[T, H]`, the routing is `[T, k]`. The weights of an expert are read once,

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::ExpertMatrix;
 use crate::Result;
-use crate::arch::{Out, Rows, accumulate, dots};
-use crate::linear::with_rows;
+use crate::arch::{Level, Rows, accumulate};
 
 /// Rows decoded at a time: 16 of 2880 elements are 184 KiB, a part of a second-level cache.
 const ROWS: usize = 16;
@@ -35,13 +34,7 @@ impl<B: AsRef<[u8]>> ExpertMatrix<B> {
         match self {
             Self::RowsOut(matrix) => {
                 let first = expert * all_outputs + outputs.start;
-                for from in (0..width).step_by(ROWS) {
-                    let rows = first + from..first + usize::min(from + ROWS, width);
-                    with_rows(matrix, rows, |rows| {
-                        let data = &mut sums[from..];
-                        dots(rows, vectors, Out { data, row_step: 1, vector_step: width });
-                    })?;
-                }
+                matrix.products(first..first + width, vectors, sums)?;
             }
             Self::RowsIn(matrix) => {
                 sums.fill(0.0);
@@ -55,7 +48,13 @@ impl<B: AsRef<[u8]>> ExpertMatrix<B> {
                     }
                     let factors: Vec<&[f32]> =
                         vectors.iter().map(|vector| &vector[from..from + count]).collect();
-                    accumulate(Rows::new(decoded, width, width), &factors, sums, width);
+                    accumulate(
+                        Level::current(),
+                        Rows::new(decoded, width, width),
+                        &factors,
+                        sums,
+                        width,
+                    );
                 }
             }
         }

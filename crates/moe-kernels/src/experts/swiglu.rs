@@ -1,6 +1,8 @@
 //! The activation inside an expert.
 
-use crate::Rounding;
+use crate::arch::{self, Level, swiglu};
+use crate::view::check_len;
+use crate::{Result, Rounding};
 
 /// The clamped SwiGLU of gpt-oss: `gate · sigmoid(alpha·gate) · (up + 1)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,31 +14,32 @@ pub struct Swiglu {
 }
 
 impl Swiglu {
-    /// The activation of one pair. NaN stays NaN.
+    /// The activations of pairs: `pairs` is `[2·I]` with gates at even and ups at odd places, `out` is
+    /// `[I]`. Gates are clamped above, ups on both sides; NaN stays NaN.
     ///
-    /// [`Rounding::Bf16`] rounds every step, [`Rounding::F16`] the result.
+    /// [`Rounding::Bf16`] rounds every step, [`Rounding::F16`] results.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`](crate::Error::Length) where there are not two elements a result.
     ///
     /// ```
     /// use moe_kernels::{Rounding, Swiglu};
     ///
     /// let plain = Swiglu { alpha: 0.0, limit: 7.0 }; // sigmoid(0) = ½
-    /// assert_eq!(plain.apply(9.0, 1.0, Rounding::None), 7.0);
-    /// assert_eq!(plain.apply(-9.0, 1.0, Rounding::None), -9.0);
-    /// assert_eq!(plain.apply(2.0, -9.0, Rounding::None), -6.0);
+    /// let mut out = [0.0; 3];
+    /// plain.apply(&[9.0, 1.0, -9.0, 1.0, 2.0, -9.0], Rounding::None, &mut out)?;
+    /// assert_eq!(out, [7.0, -9.0, -6.0]);
+    /// # Ok::<(), moe_kernels::Error>(())
     /// ```
-    #[must_use]
-    #[inline]
-    pub fn apply(self, gate: f32, up: f32, rounding: Rounding) -> f32 {
-        let step = |value| rounding.of_sums().round(value);
-        let gate = step(if gate > self.limit { self.limit } else { gate });
-        let up = step(if up > self.limit {
-            self.limit
-        } else if up < -self.limit {
-            -self.limit
-        } else {
-            up
-        });
-        let sigmoid = step(1.0 / (1.0 + (-step(gate * self.alpha)).exp()));
-        rounding.round(step(up + 1.0) * step(gate * sigmoid))
+    pub fn apply(self, pairs: &[f32], rounding: Rounding, out: &mut [f32]) -> Result<()> {
+        check_len("pairs of swiglu", out.len().saturating_mul(2), pairs.len())?;
+        let Self { alpha, limit } = self;
+        let bf16 = rounding == Rounding::Bf16;
+        swiglu(Level::current(), arch::Swiglu { pairs, out, alpha, limit, bf16 });
+        if rounding == Rounding::F16 {
+            rounding.apply(out);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
 use super::Rope;
+use crate::arch::bf16;
 use crate::view::{check_len, slice_mut};
 use crate::{Error, Result, Rounding};
 
@@ -64,17 +65,26 @@ pub fn rotate(
             for head in row.chunks_exact_mut(2 * half) {
                 turn(head, cos, sin, rounding);
             }
+            if rounding == Rounding::F16 {
+                rounding.apply(row);
+            }
             Ok(())
         },
     )
 }
 
 fn turn(head: &mut [f32], cos: &[f32], sin: &[f32], rounding: Rounding) {
-    let product = |a: f32, b: f32| rounding.of_sums().round(a * b);
     let (first, second) = head.split_at_mut(cos.len());
-    for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
-        let turned = product(*a, *cos) - product(*b, *sin);
-        *b = rounding.round(product(*b, *cos) + product(*a, *sin));
-        *a = rounding.round(turned);
+    let pairs = first.iter_mut().zip(second).zip(cos.iter().zip(sin));
+    if rounding == Rounding::Bf16 {
+        for ((a, b), (cos, sin)) in pairs {
+            let turned = bf16(*a * cos) - bf16(*b * sin);
+            *b = bf16(bf16(*b * cos) + bf16(*a * sin));
+            *a = bf16(turned);
+        }
+    } else {
+        for ((a, b), (cos, sin)) in pairs {
+            (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+        }
     }
 }

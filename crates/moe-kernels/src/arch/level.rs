@@ -1,0 +1,121 @@
+//! Which instruction sets this CPU has.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::portable::Portable;
+use super::simd::Kernel;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+
+/// An instruction set that this CPU has: a value exists only where its kernels may run.
+///
+/// The best one is found while running. The environment variable `MOE_KERNELS_ARCH` (`portable`,
+/// `avx2`, `avx512`, `neon`), read once, lowers it for tests and measurements; a level that the CPU
+/// lacks or a name that is none is ignored. Weights are decoded by [`lowfloat`], which has levels of
+/// its own.
+///
+/// ```
+/// use moe_kernels::arch::Level;
+///
+/// assert!(Level::available().any(|level| level == Level::PORTABLE));
+/// assert!(Level::available().any(|level| level == Level::current()));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Level(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Set {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+#[cfg(target_arch = "x86_64")]
+const CANDIDATES: &[Set] = &[Set::Avx512, Set::Avx2, Set::Portable];
+#[cfg(target_arch = "aarch64")]
+const CANDIDATES: &[Set] = &[Set::Neon, Set::Portable];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const CANDIDATES: &[Set] = &[Set::Portable];
+
+impl Level {
+    /// Plain Rust, on every CPU.
+    pub const PORTABLE: Self = Self(Set::Portable);
+
+    /// The level that functions use: the best one, unless `MOE_KERNELS_ARCH` names another.
+    #[must_use]
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<Level> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let name = std::env::var_os("MOE_KERNELS_ARCH");
+            let named = |name| Self::available().find(|level| level.name() == name);
+            let best = || Self::available().next().unwrap_or(Self::PORTABLE);
+            name.as_ref().and_then(|name| name.to_str()).and_then(named).unwrap_or_else(best)
+        })
+    }
+
+    /// The levels of this CPU, best first; the last is [`PORTABLE`](Self::PORTABLE).
+    pub fn available() -> impl Iterator<Item = Self> {
+        CANDIDATES.iter().copied().filter(|set| set.detected()).map(Self)
+    }
+
+    /// The name that `MOE_KERNELS_ARCH` takes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "neon",
+        }
+    }
+
+    /// Runs a loop with the instructions of this level.
+    pub(super) fn run<K: Kernel>(self, kernel: K) {
+        match self.0 {
+            Set::Portable => kernel.run(Portable),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is proof that the CPU has these instructions.
+            Set::Avx2 => unsafe { x86::avx2::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Set::Avx512 => unsafe { x86::avx512::run(kernel) },
+            // NEON is part of the target: the compiler has used it already.
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => kernel.run(Portable),
+        }
+    }
+}
+
+impl Set {
+    fn detected(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => x86::avx2::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => x86::avx512::detected(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => cfg!(target_feature = "neon"),
+        }
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Level({})", self.name())
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
