@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod asserts;
+pub mod golden;
 mod original;
 pub mod safetensors;
 pub mod tiny;
 
 pub use asserts::{assert_bytes, assert_tensors};
+pub use golden::{Distance, Golden};
 pub use tiny::{Layout, Sharding, Tensor, Tensors, Tiny, TinyBuilder};
