@@ -64,7 +64,7 @@ fn run(args: &Args) -> Outcome {
         )
         .into());
     }
-    let began = Instant::now();
+    let clock = Instant::now();
     let mut total = Likelihood::default();
     let mut begin = 0;
     loop {
@@ -82,7 +82,7 @@ fn run(args: &Args) -> Outcome {
         }
         begin += stride;
     }
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = clock.elapsed().as_secs_f64();
     let (mean, error) = total.mean();
     if args.json {
         let object = serde_json::json!({

@@ -60,7 +60,7 @@ struct Page<T> {
 /// pages: those that no later token can see are given up.
 #[derive(Clone, Debug)]
 pub(crate) struct Pages<T> {
-    pages: VecDeque<Arc<Page<T>>>,
+    held: VecDeque<Arc<Page<T>>>,
     /// The first position of the first page.
     first: usize,
     /// The number of positions, given up ones included.
@@ -72,7 +72,7 @@ pub(crate) struct Pages<T> {
 impl<T: KvElement> Pages<T> {
     /// `window` keys are seen from now on, or all; `width` values a position.
     pub(crate) fn new(window: Option<usize>, width: usize) -> Self {
-        Self { pages: VecDeque::new(), first: 0, len: 0, window, width }
+        Self { held: VecDeque::new(), first: 0, len: 0, window, width }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +85,7 @@ impl<T: KvElement> Pages<T> {
 
     /// Bytes of the pages, shared ones included.
     pub(crate) fn bytes(&self) -> usize {
-        2 * self.pages.len() * PAGE * self.width * size_of::<T>()
+        2 * self.held.len() * PAGE * self.width * size_of::<T>()
     }
 
     /// The first position that the next token sees.
@@ -96,11 +96,11 @@ impl<T: KvElement> Pages<T> {
     /// Adds one position: `width` keys and values.
     pub(crate) fn append(&mut self, keys: &[f32], values: &[f32]) {
         let slot = self.len % PAGE;
-        if slot == 0 || self.pages.is_empty() {
+        if slot == 0 || self.held.is_empty() {
             let empty = vec![T::zeroed(); PAGE * self.width];
-            self.pages.push_back(Arc::new(Page { keys: empty.clone(), values: empty }));
+            self.held.push_back(Arc::new(Page { keys: empty.clone(), values: empty }));
         }
-        let Some(page) = self.pages.back_mut() else { return };
+        let Some(page) = self.held.back_mut() else { return };
         let page = Arc::make_mut(page);
         let place = slot * self.width..(slot + 1) * self.width;
         for (to, from) in [(&mut page.keys, keys), (&mut page.values, values)] {
@@ -114,8 +114,8 @@ impl<T: KvElement> Pages<T> {
     /// Gives up what no token after the last one sees.
     pub(crate) fn give_up(&mut self) {
         let needed = self.first_needed(self.len);
-        while self.first + PAGE <= needed && self.pages.len() > 1 {
-            self.pages.pop_front();
+        while self.first + PAGE <= needed && self.held.len() > 1 {
+            self.held.pop_front();
             self.first += PAGE;
         }
     }
@@ -124,7 +124,7 @@ impl<T: KvElement> Pages<T> {
     pub(crate) fn spans(&self, from: usize) -> (Vec<Span<'_>>, usize) {
         let skipped = from.saturating_sub(self.first) / PAGE;
         let first = self.first + skipped * PAGE;
-        let pages = self.pages.iter().enumerate().skip(skipped);
+        let pages = self.held.iter().enumerate().skip(skipped);
         let spans = pages.map(|(index, page)| {
             let held = (self.len - self.first - index * PAGE).min(PAGE) * self.width;
             Span { keys: T::view(&page.keys[..held]), values: T::view(&page.values[..held]) }
@@ -141,7 +141,7 @@ impl<T: KvElement> Pages<T> {
         if self.first_needed(len) < self.first || (len < self.first) {
             return false;
         }
-        self.pages.truncate((len - self.first).div_ceil(PAGE));
+        self.held.truncate((len - self.first).div_ceil(PAGE));
         self.len = len;
         true
     }
@@ -152,7 +152,7 @@ impl<T: KvElement> Pages<T> {
         let mut bytes = (Vec::new(), Vec::new());
         for (index, _) in spans.iter().enumerate() {
             let held = (self.len - first - index * PAGE).min(PAGE) * self.width;
-            let page = &self.pages[index];
+            let page = &self.held[index];
             bytes.0.extend_from_slice(bytemuck::cast_slice(&page.keys[..held]));
             bytes.1.extend_from_slice(bytemuck::cast_slice(&page.values[..held]));
         }
@@ -166,7 +166,7 @@ impl<T: KvElement> Pages<T> {
         if whole != Some(keys.len()) || whole != Some(values.len()) {
             return false;
         }
-        if first % PAGE != 0
+        if !first.is_multiple_of(PAGE)
             || first > self.first_needed(len)
             || (first > 0 && self.window.is_none())
         {
@@ -178,7 +178,7 @@ impl<T: KvElement> Pages<T> {
             page
         };
         let pages = keys.chunks(PAGE * row).zip(values.chunks(PAGE * row));
-        self.pages = pages
+        self.held = pages
             .map(|(keys, values)| Arc::new(Page { keys: page(keys), values: page(values) }))
             .collect();
         (self.first, self.len) = (first, len);

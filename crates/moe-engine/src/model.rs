@@ -219,8 +219,8 @@ fn fingerprint(config: &Config, weights: &Weights, precision: Precision) -> u64 
         add(&(size as u64).to_le_bytes());
     }
     let layers = weights.layers.iter().flat_map(|layer| [&layer.input_norm, &layer.sinks]);
-    for values in layers.chain([&weights.norm]) {
-        values.iter().for_each(|value| add(&value.to_le_bytes()));
+    for value in layers.chain([&weights.norm]).flatten() {
+        add(&value.to_le_bytes());
     }
     hash
 }

@@ -154,7 +154,8 @@ fn rope(fields: &mut Fields<'_>, head_dim: usize) -> Result<Yarn> {
     for name in ["rope_scaling", "rope_parameters"] {
         let Some(mut scaling) = fields.object(name)? else { continue };
         match (theta, scaling.positive("rope_theta")?) {
-            (Some(outer), Some(inner)) if outer != inner => {
+            // Written from one number, so even the last digit must be the same.
+            (Some(outer), Some(inner)) if outer.to_bits() != inner.to_bits() => {
                 let reason = format!("is {inner}, but it is {outer} elsewhere");
                 return Err(scaling.error("rope_theta", reason));
             }

@@ -74,8 +74,7 @@ fn experts(gather: &mut Gather, config: &Config, names: &Names) -> Result<Option
     else {
         return Ok(None);
     };
-    let swiglu = config.swiglu.clone();
-    Ok(Some(Experts::new(count, gate_up, gate_up_bias, down, down_bias, swiglu)?))
+    Ok(Some(Experts::new(count, gate_up, gate_up_bias, down, down_bias, config.swiglu)?))
 }
 
 /// MXFP4 `[experts, outputs, inputs / 32, 16]` with its scales, or dense: `[experts, inputs, outputs]` under
