@@ -5,7 +5,12 @@ not by transformers' own loader, so that either can judge the other.
 """
 
 import json
+import os
 from pathlib import Path
+
+# Plain code on every processor, so that values differ little between machines: set before torch is loaded.
+os.environ.setdefault("ATEN_CPU_CAPABILITY", "default")
+os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
 
 import torch
 import torch.nn.functional as F

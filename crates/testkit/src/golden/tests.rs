@@ -31,6 +31,8 @@ fn the_committed_sets_cover_what_they_should() {
     }
     let prompts = || sets.iter().flat_map(Golden::prompts);
     assert!(prompts().all(|prompt| prompt.generated.len() == 64));
+    let last = prompts().flat_map(|prompt| &prompt.positions).max();
+    assert!(last > Some(&4096));
 }
 
 #[test]
