@@ -2,6 +2,8 @@
 #![deny(unsafe_code)]
 // The loops of one instruction set must be compiled with its features, down to single values.
 #![allow(clippy::inline_always)]
+// Views of arrays are references already.
+#![allow(clippy::needless_pass_by_value)]
 
 pub mod arch;
 mod attention;

@@ -44,7 +44,7 @@ pub fn linear<B: AsRef<[u8]> + Sync>(
     if let Some(bias) = bias {
         check_len("bias of linear", w.rows(), bias.len())?;
     }
-    let x = slice("x of linear", &x)?;
+    let x = slice("x of linear", x)?;
     let y = slice_mut("y of linear", y)?;
     let vectors: Vec<&[f32]> = x.chunks_exact(w.cols()).collect();
     let layer = Layer { w, bias, rounding: rounding.of_sums(), vectors: &vectors };

@@ -35,7 +35,7 @@ pub fn rms_norm(
     let (tokens, hidden) = x.dim();
     check_len("weight of rms_norm", hidden, weight.len())?;
     check_shape("y of rms_norm", [tokens, hidden], y.dim())?;
-    let x = slice("x of rms_norm", &x)?;
+    let x = slice("x of rms_norm", x)?;
     let y = slice_mut("y of rms_norm", y)?;
     if hidden == 0 {
         return Ok(());

@@ -24,7 +24,7 @@ use crate::{Result, Rounding};
 /// ```
 pub fn add(x: ArrayViewMut2<'_, f32>, y: ArrayView2<'_, f32>, rounding: Rounding) -> Result<()> {
     check_shape("y of add", [x.nrows(), x.ncols()], y.dim())?;
-    let y = slice("y of add", &y)?;
+    let y = slice("y of add", y)?;
     let x = slice_mut("x of add", x)?;
     let rounding = rounding.of_sums();
     x.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(x, y)| {

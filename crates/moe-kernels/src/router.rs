@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::view::slice;
 use crate::{Error, Result, Rounding};
 
 /// The experts of every token and their weights.
@@ -21,7 +22,7 @@ pub struct Routing {
 /// # Errors
 ///
 /// [`Error::ExpertsPerToken`] where `k` is zero or larger than `E`; [`Error::Logit`] for the first
-/// NaN, or a largest logit that is infinite.
+/// NaN, or a largest logit that is infinite; [`Error::NotRowMajor`].
 ///
 /// ```
 /// use moe_kernels::{Rounding, route};
@@ -42,7 +43,8 @@ pub fn route(logits: ArrayView2<'_, f32>, k: usize, rounding: Rounding) -> Resul
     let mut experts = Array2::zeros((tokens, k));
     let mut weights = Array2::zeros((tokens, k));
     let mut order = Vec::with_capacity(count);
-    for (row, logits) in logits.outer_iter().enumerate() {
+    let logits = slice("logits of route", logits)?;
+    for (row, logits) in logits.chunks_exact(count).enumerate() {
         order.clear();
         for (expert, &value) in logits.iter().enumerate() {
             if value.is_nan() {
@@ -70,7 +72,7 @@ fn softmax<'a>(
     rounding: Rounding,
     weights: impl Iterator<Item = &'a mut f32>,
 ) {
-    let exp = |logit: f32| f64::from(logit - largest).exp();
+    let exp = |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
     let total: f64 = chosen.iter().map(|(_, logit)| exp(*logit)).sum();
     for (weight, (_, logit)) in weights.zip(chosen) {
         *weight = rounding.round((exp(*logit) / total) as f32);

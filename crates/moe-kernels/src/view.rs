@@ -5,8 +5,9 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::{Error, Result};
 
 /// The elements of `view`, row by row.
-pub(crate) fn slice<'a, T>(argument: &'static str, view: &ArrayView2<'a, T>) -> Result<&'a [T]> {
-    view.to_slice().ok_or_else(|| not_row_major(argument, view.strides()))
+pub(crate) fn slice<'a, T>(argument: &'static str, view: ArrayView2<'a, T>) -> Result<&'a [T]> {
+    let strides = [view.strides()[0], view.strides()[1]];
+    view.to_slice().ok_or(Error::NotRowMajor { argument, strides })
 }
 
 /// As [`slice`], to be written.
@@ -15,7 +16,7 @@ pub(crate) fn slice_mut<'a, T>(
     view: ArrayViewMut2<'a, T>,
 ) -> Result<&'a mut [T]> {
     let strides = [view.strides()[0], view.strides()[1]];
-    view.into_slice().ok_or_else(|| not_row_major(argument, &strides))
+    view.into_slice().ok_or(Error::NotRowMajor { argument, strides })
 }
 
 /// Refuses another shape than the expected one.
@@ -31,8 +32,4 @@ pub(crate) fn check_shape(
 /// Refuses another length than the expected one.
 pub(crate) fn check_len(argument: &'static str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::Length { argument, expected, found }) }
-}
-
-fn not_row_major(argument: &'static str, strides: &[isize]) -> Error {
-    Error::NotRowMajor { argument, strides: [strides[0], strides[1]] }
 }

@@ -27,10 +27,13 @@ struct Accumulate<'a> {
 impl Kernel for Accumulate<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        if S::MANY_REGISTERS {
+        // As many sums at once as leave registers for a row and a factor.
+        if S::REGISTERS >= 32 {
             self.outputs::<S, 4, 4>(simd);
-        } else {
+        } else if S::REGISTERS >= 8 {
             self.outputs::<S, 2, 2>(simd);
+        } else {
+            self.outputs::<S, 2, 1>(simd);
         }
     }
 }

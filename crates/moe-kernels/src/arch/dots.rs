@@ -28,10 +28,13 @@ struct Dots<'a> {
 impl Kernel for Dots<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        if S::MANY_REGISTERS {
+        // As many sums at once as leave registers for a row and the vectors.
+        if S::REGISTERS >= 32 {
             self.vectors::<S, 4, 4, 4>(simd);
-        } else {
+        } else if S::REGISTERS >= 8 {
             self.vectors::<S, 2, 2, 4>(simd);
+        } else {
+            self.vectors::<S, 1, 2, 2>(simd);
         }
     }
 }

@@ -5,6 +5,8 @@
 //! the registers. So the levels that fuse multiplication and addition (all but
 //! [`PORTABLE`](Level::PORTABLE) on x86-64) give the same bits.
 #![allow(unsafe_code)]
+// Loops over registers index several arrays alike.
+#![allow(clippy::needless_range_loop)]
 
 mod accumulate;
 mod dots;

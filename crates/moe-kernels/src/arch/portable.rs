@@ -9,7 +9,7 @@ pub(super) struct Portable;
 impl Simd for Portable {
     type Lanes = [f32; 16];
 
-    const MANY_REGISTERS: bool = false;
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
 
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 16] {

@@ -6,8 +6,8 @@ pub(super) trait Simd: Copy {
     /// Sixteen lanes.
     type Lanes: Copy;
 
-    /// Whether sixteen sums and what they need fit the registers; otherwise four do.
-    const MANY_REGISTERS: bool;
+    /// How many [`Lanes`](Self::Lanes) the registers hold.
+    const REGISTERS: usize;
 
     /// The same value in every lane.
     fn splat(self, value: f32) -> Self::Lanes;

@@ -1,4 +1,5 @@
 //! The loops of every level against plain ones.
+#![expect(clippy::float_cmp, reason = "exactness is what is asked")]
 
 use super::exp::exp;
 use super::simd::{Kernel, Simd};

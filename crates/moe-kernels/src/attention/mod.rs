@@ -85,7 +85,7 @@ impl Attention<'_> {
         let tokens = q.nrows();
         check_shape("q of attend", [tokens, query * dim], q.dim())?;
         check_shape("out of attend", [tokens, query * dim], out.dim())?;
-        let q = slice("q of attend", &q)?;
+        let q = slice("q of attend", q)?;
         let out = slice_mut("out of attend", out)?;
         let keys = kv::count(spans, kv * dim)?;
         if tokens == 0 {

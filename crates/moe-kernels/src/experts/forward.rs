@@ -1,23 +1,19 @@
-//! The four steps of a call: activations, their rows, results, sums.
+//! The four steps of a call: activations, their order, results, sums.
+
+use std::ops::Range;
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::Experts;
-use super::groups::{Group, Groups};
+use super::panels::{Panels, Task};
 use super::scratch::{ExpertsScratch, prefix};
+use super::{ExpertMatrix, Experts};
 use crate::arch::bf16;
 use crate::{Result, Rounding};
 
-/// Outputs of one expert for all of its tokens, `[tokens, outputs]`.
-struct Task<'a> {
-    group: Group,
-    /// The first output.
-    first: usize,
-    out: &'a mut [f32],
-}
-
 impl<B: AsRef<[u8]> + Sync> Experts<B> {
+    /// `x` and `y` are `[tokens, hidden]`; the scratch's groups are those of the routing, which has
+    /// `k` experts a token.
     pub(super) fn run(
         &self,
         x: &[f32],
@@ -27,51 +23,40 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         scratch: &mut ExpertsScratch,
         y: &mut [f32],
     ) -> Result<()> {
-        let ExpertsScratch { groups, panels, activations, results } = scratch;
+        let ExpertsScratch { groups, panels: buffer, activations, results } = scratch;
+        let groups = &*groups;
         let (hidden, intermediate) = (self.hidden, self.intermediate);
-        let choices = groups.choices();
 
-        let panels = prefix(panels, choices * intermediate);
-        let panel = self.gate_up.panel() / 2;
-        let vectors: Vec<&[f32]> = groups
-            .all()
-            .iter()
-            .flat_map(|group| groups.of(group))
-            .map(|choice| {
-                let token = choice / k;
-                &x[token * hidden..(token + 1) * hidden]
-            })
-            .collect();
-        tasks(groups, intermediate, panel, panels)
-            .into_par_iter()
-            .try_for_each_init(Buffers::default, |buffers, task| {
-                self.activate(task, &vectors, rounding, buffers)
-            })?;
+        let token = |choice: &usize| &x[choice / k * hidden..][..hidden];
+        let vectors: Vec<&[f32]> = groups.order().iter().map(token).collect();
+        let panels = Panels { groups, outputs: intermediate, panel: self.gate_up.panel() / 2 };
+        let buffer = prefix(buffer, panels.len());
+        panels.tasks(buffer).into_par_iter().try_for_each_init(Vec::new, |sums, task| {
+            let vectors = &vectors[task.group.places()];
+            self.activate(task, vectors, rounding, sums)
+        })?;
 
-        let activations = prefix(activations, choices * intermediate);
-        activations.par_chunks_mut(intermediate).enumerate().for_each(|(row, to)| {
-            let choice = groups.at(row);
-            for (from, to) in
-                pieces(groups, choice, intermediate, panel, panels).zip(to.chunks_mut(panel))
-            {
+        let activations = prefix(activations, panels.len());
+        let rows = activations.par_chunks_mut(intermediate).zip(groups.order());
+        rows.for_each(|(to, choice)| {
+            for (to, from) in to.chunks_mut(panels.panel).zip(panels.of(*choice, buffer)) {
                 to.copy_from_slice(from);
             }
         });
 
-        let results = prefix(results, choices * hidden);
-        let panel = self.down.panel();
         let vectors: Vec<&[f32]> = activations.chunks_exact(intermediate).collect();
-        tasks(groups, hidden, panel, results)
-            .into_par_iter()
-            .try_for_each_init(Vec::new, |buffer, task| {
-                self.project(task, &vectors, rounding, buffer)
-            })?;
+        let panels = Panels { groups, outputs: hidden, panel: self.down.panel() };
+        let results = prefix(results, panels.len());
+        panels.tasks(results).into_par_iter().try_for_each(|task| {
+            let vectors = &vectors[task.group.places()];
+            self.project(task, vectors, rounding)
+        })?;
 
         y.par_chunks_mut(hidden).enumerate().for_each(|(token, y)| {
             y.fill(0.0);
             for (slot, &weight) in weights.row(token).iter().enumerate() {
-                let pieces = pieces(groups, token * k + slot, hidden, panel, results);
-                for (y, piece) in y.chunks_mut(panel).zip(pieces) {
+                let pieces = panels.of(token * k + slot, results);
+                for (y, piece) in y.chunks_mut(panels.panel).zip(pieces) {
                     add_weighted(y, weight, piece, rounding);
                 }
             }
@@ -85,16 +70,13 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         task: Task<'_>,
         vectors: &[&[f32]],
         rounding: Rounding,
-        buffers: &mut Buffers,
+        sums: &mut Vec<f32>,
     ) -> Result<()> {
-        let Task { group: Group { expert, start, len }, first, out } = task;
-        let width = out.len() / len;
-        let outputs = 2 * first..2 * (first + width);
-        let vectors = &vectors[start..start + len];
-        let sums = prefix(&mut buffers.sums, 2 * out.len());
-        let all = 2 * self.intermediate;
-        self.gate_up.products(expert, outputs.clone(), all, vectors, sums, &mut buffers.decoded)?;
-        let bias = &self.gate_up_bias[expert * all..][outputs];
+        let Task { group, first, width, out } = task;
+        let (all, outputs) = (2 * self.intermediate, 2 * first..2 * (first + width));
+        let sums = prefix(sums, 2 * out.len());
+        self.gate_up.products(group.expert, outputs.clone(), all, vectors, sums)?;
+        let bias = &self.gate_up_bias[group.expert * all..][outputs];
         for (out, sums) in out.chunks_exact_mut(width).zip(sums.chunks_exact_mut(2 * width)) {
             add_bias(sums, bias, rounding);
             self.swiglu.apply(sums, rounding, out)?;
@@ -103,19 +85,11 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
     }
 
     /// The results of a task.
-    fn project(
-        &self,
-        task: Task<'_>,
-        vectors: &[&[f32]],
-        rounding: Rounding,
-        decoded: &mut Vec<f32>,
-    ) -> Result<()> {
-        let Task { group: Group { expert, start, len }, first, out } = task;
-        let width = out.len() / len;
-        let outputs = first..first + width;
-        let vectors = &vectors[start..start + len];
-        self.down.products(expert, outputs.clone(), self.hidden, vectors, out, decoded)?;
-        let bias = &self.down_bias[expert * self.hidden..][outputs];
+    fn project(&self, task: Task<'_>, vectors: &[&[f32]], rounding: Rounding) -> Result<()> {
+        let Task { group, first, width, out } = task;
+        let (all, outputs) = (self.hidden, first..first + width);
+        self.down.products(group.expert, outputs.clone(), all, vectors, out)?;
+        let bias = &self.down_bias[group.expert * all..][outputs];
         for out in out.chunks_exact_mut(width) {
             add_bias(out, bias, rounding);
         }
@@ -123,49 +97,42 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
     }
 }
 
-/// Buffers of a thread.
-#[derive(Debug, Default)]
-struct Buffers {
-    sums: Vec<f32>,
-    decoded: Vec<f32>,
-}
-
-/// Cuts a buffer: group after group, of each `panel` outputs after the other.
-fn tasks<'a>(
-    groups: &Groups,
-    outputs: usize,
-    panel: usize,
-    mut buffer: &'a mut [f32],
-) -> Vec<Task<'a>> {
-    let mut tasks = Vec::new();
-    for group in groups.all() {
-        for first in (0..outputs).step_by(panel) {
-            let len = usize::min(panel, outputs - first) * group.len;
-            let (out, rest) = buffer.split_at_mut(len);
-            tasks.push(Task { group: *group, first, out });
-            buffer = rest;
+impl<B: AsRef<[u8]>> ExpertMatrix<B> {
+    /// How many outputs a task computes; even, and whole blocks of MXFP4. Enough that the weights
+    /// are worth a task: of gpt-oss 96 KiB, or stretches of 2 KiB.
+    const fn panel(&self) -> usize {
+        match self {
+            Self::RowsOut(_) => 64,
+            Self::RowsIn(_) => 1024,
         }
     }
-    tasks
+
+    /// The products of some of the `all` outputs of an expert with every vector; `products` is
+    /// `[vectors, outputs]`.
+    fn products(
+        &self,
+        expert: usize,
+        outputs: Range<usize>,
+        all: usize,
+        vectors: &[&[f32]],
+        products: &mut [f32],
+    ) -> Result<()> {
+        match self {
+            Self::RowsOut(matrix) => {
+                let first = expert * all;
+                let rows = first + outputs.start..first + outputs.end;
+                matrix.products(rows, vectors, products)
+            }
+            Self::RowsIn(matrix) => {
+                let inputs = vectors.first().map_or(0, |vector| vector.len());
+                let rows = expert * inputs..(expert + 1) * inputs;
+                matrix.weighted_sums(rows, outputs, vectors, products)
+            }
+        }
+    }
 }
 
-/// The outputs of a choice in a buffer that [`tasks`] cut.
-fn pieces<'a>(
-    groups: &Groups,
-    choice: usize,
-    outputs: usize,
-    panel: usize,
-    buffer: &'a [f32],
-) -> impl Iterator<Item = &'a [f32]> {
-    let (group, place) = groups.place(choice);
-    let buffer = &buffer[group.start * outputs..];
-    (0..outputs).step_by(panel).map(move |first| {
-        let width = usize::min(panel, outputs - first);
-        &buffer[first * group.len + place * width..][..width]
-    })
-}
-
-/// Products to results of a linear layer of transformers' experts, which adds the bias afterwards.
+/// What comes after a product, as transformers' experts have it: two roundings, unlike a linear layer.
 fn add_bias(values: &mut [f32], bias: &[f32], rounding: Rounding) {
     rounding.of_sums().apply(values);
     for (value, bias) in values.iter_mut().zip(bias) {

@@ -2,7 +2,7 @@
 
 mod forward;
 mod groups;
-mod panel;
+mod panels;
 mod scratch;
 mod swiglu;
 
@@ -178,7 +178,7 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         let k = routing.experts.ncols();
         check_shape("experts of the routing", [tokens, k], routing.experts.dim())?;
         check_shape("weights of the routing", [tokens, k], routing.weights.dim())?;
-        let x = slice("x of experts", &x)?;
+        let x = slice("x of experts", x)?;
         let y = slice_mut("y of experts", y)?;
         self.check_lens()?;
         scratch.groups.fill(routing, self.count)?;

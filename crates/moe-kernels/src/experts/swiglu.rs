@@ -4,7 +4,7 @@ use crate::arch::{self, Level, swiglu};
 use crate::view::check_len;
 use crate::{Result, Rounding};
 
-/// The clamped SwiGLU of gpt-oss: `gate · sigmoid(alpha·gate) · (up + 1)`.
+/// The clamped `SwiGLU` of gpt-oss: `gate · sigmoid(alpha·gate) · (up + 1)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swiglu {
     /// Factor inside the sigmoid; 1.702 in gpt-oss.

@@ -49,7 +49,9 @@ impl Rope {
         Ok(Self { inv_freq: yarn.inverse_frequencies(), concentration: yarn.concentration() })
     }
 
-    /// Radians a position, `[head_dim / 2]`: to the bit what transformers computes in `f32`.
+    /// Radians a position, `[head_dim / 2]`: computed in `f32` in the order of transformers, with
+    /// correctly rounded powers. torch's vector code rounds some powers otherwise, by one unit in the
+    /// last place; which ones depends on its version and on the processor.
     #[must_use]
     pub fn inv_freq(&self) -> &[f32] {
         &self.inv_freq

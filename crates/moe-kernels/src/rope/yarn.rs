@@ -58,7 +58,7 @@ impl Yarn {
         let frequency = |i: usize| {
             let exponent = (2 * i) as f32 / self.head_dim as f32;
             // An f64 power rounded to f32 is the correctly rounded one but for rare ties.
-            let period = self.theta.powf(f64::from(exponent)) as f32;
+            let period = f64::from(self.theta as f32).powf(f64::from(exponent)) as f32;
             let kept = 1.0 / period;
             let divided = 1.0 / (self.factor as f32 * period);
             let ramp = ((i as f32 - low as f32) / span).clamp(0.0, 1.0);

@@ -25,7 +25,7 @@ impl Simd for Avx2 {
     /// Lanes 0 to 7, then 8 to 15.
     type Lanes = [__m256; 2];
 
-    const MANY_REGISTERS: bool = false;
+    const REGISTERS: usize = 8;
 
     #[inline(always)]
     fn splat(self, value: f32) -> [__m256; 2] {

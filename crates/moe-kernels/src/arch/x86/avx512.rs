@@ -28,7 +28,7 @@ pub(in crate::arch) fn run<K: Kernel>(kernel: K) {
 impl Simd for Avx512 {
     type Lanes = __m512;
 
-    const MANY_REGISTERS: bool = true;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
