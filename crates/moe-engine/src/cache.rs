@@ -1,6 +1,7 @@
 //! Keys and values of one layer of one sequence, in pages.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -48,7 +49,7 @@ impl KvElement for f16 {
 }
 
 /// [`PAGE`] positions, `[PAGE, width]` each.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Page<T> {
     keys: Vec<T>,
     values: Vec<T>,
@@ -58,7 +59,7 @@ struct Page<T> {
 ///
 /// A clone shares all pages, and copies the last one when either goes on. A sliding layer is a ring of
 /// pages: those that no later token can see are given up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Pages<T> {
     held: VecDeque<Arc<Page<T>>>,
     /// The first position of the first page.
@@ -183,6 +184,14 @@ impl<T: KvElement> Pages<T> {
             .collect();
         (self.first, self.len) = (first, len);
         true
+    }
+}
+
+/// Without the keys and values: nobody reads millions of numbers.
+impl<T> fmt::Debug for Pages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, len, window, width, .. } = self;
+        write!(f, "Pages {{ positions: {first}..{len}, window: {window:?}, width: {width} }}")
     }
 }
 

@@ -1,5 +1,6 @@
 //! A model that can be run.
 
+mod fingerprint;
 mod forward;
 mod observer;
 mod workspace;
@@ -122,7 +123,7 @@ impl<B: Backend> Model<B> {
             let reason = "is 0, expected at least one token".to_owned();
             return Err(Error::Option { option: "chunk", reason });
         }
-        let fingerprint = fingerprint(&config, &weights, options.precision);
+        let fingerprint = fingerprint::fingerprint(&config, &weights, options.precision)?;
         let bare = |weight| LinearWeights { weight, bias: None };
         let layers = weights.layers.into_iter().map(|layer| Layer::upload(&backend, layer));
         Ok(Self {
@@ -199,28 +200,4 @@ impl<B: Backend> Layer<B> {
             experts: backend.upload_experts(weights.experts)?,
         })
     }
-}
-
-/// A number that two models share only if their sessions can be exchanged: of the configuration, the
-/// precision and the small tensors, which differ between any two trainings.
-fn fingerprint(config: &Config, weights: &Weights, precision: Precision) -> u64 {
-    // FNV-1a, <https://www.rfc-editor.org/rfc/rfc9923.html>: the same in every version and on every machine.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |bytes: &[u8]| {
-        for &byte in bytes {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    add(precision.name().as_bytes());
-    let Config { layers, hidden, vocab, heads, experts, experts_per_token, sliding_window, .. } =
-        config;
-    let sizes = [layers.len(), *hidden, *vocab, heads.query, heads.kv, heads.dim, *experts];
-    for size in sizes.into_iter().chain([*experts_per_token, *sliding_window]) {
-        add(&(size as u64).to_le_bytes());
-    }
-    let layers = weights.layers.iter().flat_map(|layer| [&layer.input_norm, &layer.sinks]);
-    for value in layers.chain([&weights.norm]).flatten() {
-        add(&value.to_le_bytes());
-    }
-    hash
 }

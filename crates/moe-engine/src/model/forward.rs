@@ -106,11 +106,11 @@ impl<B: Backend> Model<B> {
         observer: &mut (dyn Observer + Send),
     ) -> Result<Usage> {
         self.check(feeds)?;
+        let mut workspace = self.borrow_workspace()?;
         let before: Vec<_> = feeds.iter().map(|feed| feed.session.len()).collect();
         for feed in feeds.iter_mut() {
             feed.session.tokens.extend_from_slice(feed.tokens);
         }
-        let mut workspace = self.borrow_workspace()?;
         let result = self.backend.run(|| self.chunks(feeds, &mut workspace, observer));
         self.return_workspace(workspace);
         if result.is_err() {

@@ -1,7 +1,8 @@
 //! Sessions in files.
 //!
 //! A safetensors file with `tokens` (I64), and for layer N `layers.N.keys` and `layers.N.values`
-//! (`[positions kept, width]`, in the type of the precision); the metadata say of which model it is.
+//! (`[positions kept, width]`, in the type of the precision); the metadata say of which model it is, and have
+//! the CRC-32 of all these bytes in this order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,8 @@ pub(super) fn save<B: Backend>(model: &Model<B>, session: &Session<B>, path: &Pa
     ]);
     let tokens: Vec<u8> =
         session.tokens.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&tokens);
     let mut contents = BTreeMap::from([("tokens".to_owned(), tokens)]);
     let mut specs = vec![TensorSpec::new("tokens", DType::I64, [session.len()])];
     for (layer, cache) in session.caches.iter().enumerate() {
@@ -34,9 +37,11 @@ pub(super) fn save<B: Backend>(model: &Model<B>, session: &Session<B>, path: &Pa
         for (part, bytes) in [("keys", keys), ("values", values)] {
             let name = format!("layers.{layer}.{part}");
             specs.push(TensorSpec::new(&name, dtype, [rows, width]));
+            crc.update(&bytes);
             contents.insert(name, bytes);
         }
     }
+    metadata.insert("crc32".to_owned(), format!("{:08x}", crc.finalize()));
     let options = WriterOptions::new().metadata(metadata).overwrite(true);
     let mut writer = ShardWriter::create_file(path, &specs, options)?;
     while let Some(spec) = writer.next_tensor() {
@@ -62,14 +67,23 @@ pub(super) fn load<B: Backend>(model: &Model<B>, path: &Path) -> Result<Session<
     let number = |name: &str| metadata(name).and_then(|text| text.parse::<usize>().ok());
     let mut session = model.session()?;
     let tokens = file.tensor("tokens")?.to_bytes()?;
-    let ids = tokens.as_chunks().0.iter().map(|&id| u32::try_from(i64::from_le_bytes(id)).ok());
-    session.tokens = ids.collect::<Option<_>>().ok_or_else(|| wrong("a token is no token id"))?;
-    model.check_tokens(&session.tokens)?;
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&tokens);
+    let vocab = model.config.vocab;
+    for (index, &id) in tokens.as_chunks().0.iter().enumerate() {
+        let id = i64::from_le_bytes(id);
+        let known = u32::try_from(id).ok().filter(|&id| (id as usize) < vocab);
+        session.tokens.push(known.ok_or_else(|| {
+            wrong(&format!("token {index} is {id}, expected an id below {vocab}"))
+        })?);
+    }
     let evaluated = number("evaluated").filter(|&evaluated| evaluated <= session.tokens.len());
     session.evaluated = evaluated.ok_or_else(|| wrong("does not say how far it is computed"))?;
     for (layer, cache) in session.caches.iter_mut().enumerate() {
         let keys = file.tensor(&format!("layers.{layer}.keys"))?.to_bytes()?;
         let values = file.tensor(&format!("layers.{layer}.values"))?.to_bytes()?;
+        crc.update(&keys);
+        crc.update(&values);
         let fits = match number(&format!("layers.{layer}.first")) {
             Some(first) => model.backend.import(cache, &keys, &values, first, session.evaluated)?,
             None => false,
@@ -79,6 +93,9 @@ pub(super) fn load<B: Backend>(model: &Model<B>, path: &Path) -> Result<Session<
                 "the keys and values of layer {layer} do not fit the tokens"
             )));
         }
+    }
+    if metadata("crc32") != Some(format!("{:08x}", crc.finalize()).as_str()) {
+        return Err(wrong("is damaged: its checksum is not that of its contents"));
     }
     Ok(session)
 }
