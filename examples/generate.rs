@@ -17,7 +17,7 @@ use terminal::{Outcome, bytes, print, say};
 /// Continue a prompt, or many at the same time.
 ///
 /// Text comes as it is generated; a model without a tokenizer takes and gives token ids. Ctrl-C ends the
-/// answer. The same seed gives the same tokens, whatever the batch and the number of threads.
+/// answer. Without --temperature the most likely token is taken. The same seed gives the same tokens, whatever the batch and the number of threads.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
@@ -134,7 +134,7 @@ fn prompts(args: &Args, opened: &Opened) -> Result<Vec<Vec<u32>>, Box<dyn std::e
 fn request(args: &Args, prompt: &[u32], model: &Model) -> Request {
     let eos = if args.ignore_eos { &[][..] } else { &model.config().eos };
     Request {
-        sampling: args.sampling.params(),
+        sampling: args.sampling.params(0.0),
         seed: args.sampling.seed,
         max_new: args.max_new,
         stop_tokens: Some([eos, &args.stop_token].concat()),

@@ -45,12 +45,28 @@ fn tokens(answer: &Value) -> Vec<u64> {
 #[test]
 fn a_model_is_made_on_the_spot() {
     let plain = text(&run("generate", &[&"--max-new", &"5"]));
-    let plain: Vec<u64> = plain.split_whitespace().map(|id| id.parse().unwrap()).collect();
     let answer = json("generate", &[&"--max-new", &"5", &"--json"]);
-    assert_eq!(tokens(&answer), plain);
+    assert_eq!(tokens(&answer).len(), 5);
     assert_eq!(answer["prompt_tokens"], serde_json::json!([1, 2, 3]));
-    assert_eq!((&answer["finish"], &answer["text"]), (&"length".into(), &"".into()));
+    assert_eq!(answer["finish"], "length");
+    assert_eq!(plain, answer["text"].as_str().unwrap().to_owned() + "\n");
     assert_eq!(answer["metrics"]["generated_tokens"], 5);
+    // It has a tokenizer, too.
+    let answer = json("generate", &[&"--prompt", &"the sea", &"--max-new", &"1", &"--json"]);
+    assert!(!answer["prompt_tokens"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn ids_without_a_tokenizer() {
+    let model = Tiny::builder().build();
+    let args: [&dyn AsRef<OsStr>; 6] =
+        [&"--model", &model.path(), &"--tokens", &"1 2 3", &"--max-new", &"5"];
+    let plain = text(&run("generate", &args));
+    let plain: Vec<u64> = plain.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    let mut with_json = args.to_vec();
+    with_json.push(&"--json");
+    let answer = json("generate", &with_json);
+    assert_eq!((tokens(&answer), &answer["text"]), (plain, &"".into()));
 }
 
 /// Every form of a checkpoint goes on in the same way.

@@ -9,8 +9,8 @@ use moe_engine::sampling::SamplingParams;
 #[derive(Args, Debug)]
 pub struct SamplingArgs {
     /// 0 always takes the most likely token; 1 draws from the model's own distribution
-    #[arg(long, default_value_t = 0.0)]
-    pub temperature: f32,
+    #[arg(long)]
+    pub temperature: Option<f32>,
     /// Draw from this many of the most likely tokens
     #[arg(long)]
     pub top_k: Option<usize>,
@@ -41,9 +41,10 @@ pub struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    pub fn params(&self) -> SamplingParams {
+    /// `temperature` is that of the program, where no other is given.
+    pub fn params(&self, temperature: f32) -> SamplingParams {
         SamplingParams {
-            temperature: self.temperature,
+            temperature: self.temperature.unwrap_or(temperature),
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,

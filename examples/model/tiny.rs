@@ -10,10 +10,14 @@ use ckpt_convert::{
 };
 use tempfile::TempDir;
 
-/// The tiny one, in a folder of its own.
+/// A vocabulary of 380 tokens, which fits the tiny model.
+const TOKENIZER: &str = include_str!("../../crates/moe-engine/tests/tokenizer/tiny.json");
+
+/// The tiny one with a tokenizer, in a folder of its own.
 pub(super) fn make() -> Result<TempDir, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     write_weights(&Shape::tiny(), folder.path())?;
+    std::fs::write(folder.path().join("tokenizer.json"), TOKENIZER)?;
     Ok(folder)
 }
 
