@@ -103,12 +103,13 @@ impl Config {
             return Err(Error::config(&path, "", "expected an object"));
         };
         // Only the `original/` form counts its experts under this name.
-        let config = if map.contains_key("num_experts") && !map.contains_key("model_type") {
-            original::read(&path, map)?
+        let original = map.contains_key("num_experts") && !map.contains_key("model_type");
+        let (config, chosen) = if original {
+            (original::read(&path, map)?, "experts_per_token")
         } else {
-            hf::read(&path, map)?
+            (hf::read(&path, map)?, "num_experts_per_tok")
         };
-        config.check(&path)?;
+        config.check(&path, chosen)?;
         Ok(config)
     }
 
@@ -139,8 +140,8 @@ impl Config {
         Ok(())
     }
 
-    /// What must hold between the sizes.
-    fn check(&self, path: &Path) -> Result<()> {
+    /// What must hold between the sizes; `chosen` is what the file calls the experts a token goes through.
+    fn check(&self, path: &Path, chosen: &str) -> Result<()> {
         let Heads { query, kv, dim } = self.heads;
         let wrong = |field: &str, reason: String| Err(Error::config(path, field, reason));
         if query % kv != 0 {
@@ -153,8 +154,8 @@ impl Config {
             return wrong("head_dim", format!("{dim} is odd: rotary embeddings need pairs"));
         }
         if self.experts_per_token > self.experts {
-            let (chosen, of) = (self.experts_per_token, self.experts);
-            return wrong("num_experts_per_tok", format!("{chosen} of {of} experts"));
+            let (count, of) = (self.experts_per_token, self.experts);
+            return wrong(chosen, format!("{count} of {of} experts"));
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ use crate::{Error, Result};
 /// The largest size that a field may give; larger ones are mistakes that would only overflow later.
 const MAX_SIZE: u64 = 1 << 31;
 
+/// The most layers; real models have about a hundred.
+const MAX_LAYERS: usize = 10_000;
+
 /// The fields of an object that nobody has asked for yet.
 pub(super) struct Fields<'a> {
     path: &'a Path,
@@ -24,6 +27,11 @@ impl<'a> Fields<'a> {
 
     pub(super) fn error(&self, field: &str, reason: impl Into<String>) -> Error {
         Error::config(self.path, format!("{}{field}", self.prefix), reason)
+    }
+
+    /// Whether the field is there and null.
+    pub(super) fn is_null(&self, field: &str) -> bool {
+        self.map.get(field) == Some(&Value::Null)
     }
 
     /// The value, `None` where the field is absent or null.
@@ -42,9 +50,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A positive whole number.
+    /// A positive whole number. Null is none: transformers would take it for no number at all, not for the
+    /// default.
     pub(super) fn size(&mut self, field: &str) -> Result<Option<usize>> {
-        let Some(value) = self.take(field) else { return Ok(None) };
+        let Some(value) = self.map.remove(field) else { return Ok(None) };
         match value.as_u64() {
             Some(size) if (1..=MAX_SIZE).contains(&size) => Ok(Some(size as usize)),
             _ => Err(self.error(field, format!("expected a size of 1 to 2^31, found {value}"))),
@@ -55,9 +64,19 @@ impl<'a> Fields<'a> {
         Ok(self.size(field)?.unwrap_or(default))
     }
 
+    pub(super) fn layers(&mut self) -> Result<Option<usize>> {
+        let field = "num_hidden_layers";
+        match self.size(field)? {
+            Some(layers) if layers > MAX_LAYERS => {
+                Err(self.error(field, format!("is {layers}, expected at most {MAX_LAYERS}")))
+            }
+            layers => Ok(layers),
+        }
+    }
+
     /// A finite positive number.
     pub(super) fn positive(&mut self, field: &str) -> Result<Option<f64>> {
-        let Some(value) = self.take(field) else { return Ok(None) };
+        let Some(value) = self.map.remove(field) else { return Ok(None) };
         match value.as_f64() {
             Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
             _ => Err(self.error(field, format!("expected a positive number, found {value}"))),
@@ -66,6 +85,15 @@ impl<'a> Fields<'a> {
 
     pub(super) fn positive_or(&mut self, field: &str, default: f64) -> Result<f64> {
         Ok(self.positive(field)?.unwrap_or(default))
+    }
+
+    /// The same, within the range of f32.
+    pub(super) fn float_or(&mut self, field: &str, default: f32) -> Result<f32> {
+        let Some(number) = self.positive(field)? else { return Ok(default) };
+        match number as f32 {
+            float if float > 0.0 && float.is_finite() => Ok(float),
+            _ => Err(self.error(field, format!("expected a number in f32, found {number}"))),
+        }
     }
 
     pub(super) fn flag_or(&mut self, field: &str, default: bool) -> Result<bool> {

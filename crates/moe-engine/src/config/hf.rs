@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
         quantization.only("quant_method", &json!("mxfp4"))?;
     }
     let listed = layer_types(&mut fields)?;
-    let count = fields.size("num_hidden_layers")?;
+    let count = fields.layers()?;
     if let (Some(listed), Some(count)) = (&listed, count)
         && listed.len() != count
     {
@@ -81,6 +81,7 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
         return Err(fields.error("layer_types", reason));
     }
     let dim = fields.size_or("head_dim", 64)?;
+    let max_positions = fields.size_or("max_position_embeddings", 131_072)?;
     let config = Config {
         layers: listed.unwrap_or_else(|| alternating(count.unwrap_or(36))),
         hidden: fields.size_or("hidden_size", 2880)?,
@@ -94,13 +95,13 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
         experts: fields.size_or("num_local_experts", 128)?,
         experts_per_token: experts_per_token(&mut fields)?,
         sliding_window: fields.size_or("sliding_window", 128)?,
-        max_positions: fields.size_or("max_position_embeddings", 131_072)?,
-        rms_norm_eps: fields.positive_or("rms_norm_eps", 1e-5)? as f32,
+        max_positions,
+        rms_norm_eps: fields.float_or("rms_norm_eps", 1e-5)?,
         swiglu: Swiglu {
-            alpha: fields.positive_or("swiglu_alpha", 1.702)? as f32,
-            limit: fields.positive_or("swiglu_limit", 7.0)? as f32,
+            alpha: fields.float_or("swiglu_alpha", 1.702)?,
+            limit: fields.float_or("swiglu_limit", 7.0)?,
         },
-        rope: rope(&mut fields, dim)?,
+        rope: rope(&mut fields, dim, max_positions)?,
         eos: fields.token_ids("eos_token_id")?,
     };
     fields.ignore(&IGNORED);
@@ -148,10 +149,12 @@ fn experts_per_token(fields: &mut Fields<'_>) -> Result<usize> {
 }
 
 /// `rope_scaling` and `rope_theta` of transformers 4, `rope_parameters` of 5.
-fn rope(fields: &mut Fields<'_>, head_dim: usize) -> Result<Yarn> {
+fn rope(fields: &mut Fields<'_>, head_dim: usize, max_positions: usize) -> Result<Yarn> {
     let mut theta = fields.positive("rope_theta")?;
     let mut yarn = None;
-    for name in ["rope_scaling", "rope_parameters"] {
+    let names = ["rope_scaling", "rope_parameters"];
+    let null = names.into_iter().find(|name| fields.is_null(name));
+    for name in names {
         let Some(mut scaling) = fields.object(name)? else { continue };
         match (theta, scaling.positive("rope_theta")?) {
             // Written from one number, so even the last digit must be the same.
@@ -161,12 +164,16 @@ fn rope(fields: &mut Fields<'_>, head_dim: usize) -> Result<Yarn> {
             }
             (outer, inner) => theta = outer.or(inner),
         }
-        let new = scaled(&mut scaling)?;
+        let new = scaled(&mut scaling, max_positions)?;
         if yarn.as_ref().is_some_and(|yarn| *yarn != new) {
             return Err(fields.error(name, "contradicts rope_scaling"));
         }
         scaling.finish()?;
         yarn = Some(new);
+    }
+    if let (None, Some(name)) = (&yarn, null) {
+        // transformers 4 does without YaRN then, 5 takes its defaults.
+        return Err(fields.error(name, "is null; only \"yarn\" is supported"));
     }
     let yarn = yarn.unwrap_or(Yarn {
         head_dim,
@@ -180,13 +187,15 @@ fn rope(fields: &mut Fields<'_>, head_dim: usize) -> Result<Yarn> {
     Ok(Yarn { head_dim, theta: theta.unwrap_or(150_000.0), ..yarn })
 }
 
-fn scaled(scaling: &mut Fields<'_>) -> Result<Yarn> {
-    let kind = scaling.take("rope_type");
-    // transformers' older name for it.
-    let kind = scaling.take("type").or(kind);
-    if kind.as_ref() != Some(&json!("yarn")) {
-        let kind = kind.unwrap_or(Value::Null);
-        return Err(scaling.error("rope_type", format!("is {kind}; only \"yarn\" is supported")));
+fn scaled(scaling: &mut Fields<'_>, max_positions: usize) -> Result<Yarn> {
+    // `type` is transformers' older name for it.
+    let kinds = ["rope_type", "type"].map(|name| (name, scaling.take(name)));
+    let other = |kind: &Option<Value>| kind.as_ref().is_some_and(|kind| *kind != json!("yarn"));
+    if let Some((name, Some(kind))) = kinds.iter().find(|(_, kind)| other(kind)) {
+        return Err(scaling.error(name, format!("is {kind}; only \"yarn\" is supported")));
+    }
+    if kinds.iter().all(|(_, kind)| kind.is_none()) {
+        return Err(scaling.error("rope_type", "missing; only \"yarn\" is supported"));
     }
     let Some(factor) = scaling.positive("factor")? else {
         return Err(scaling.error("factor", "missing"));
@@ -197,7 +206,8 @@ fn scaled(scaling: &mut Fields<'_>) -> Result<Yarn> {
         factor,
         beta_fast: scaling.positive_or("beta_fast", 32.0)?,
         beta_slow: scaling.positive_or("beta_slow", 1.0)?,
-        original_context: scaling.size_or("original_max_position_embeddings", 4096)?,
+        // Not 4096: where the key is absent, every version of transformers takes this.
+        original_context: scaling.size_or("original_max_position_embeddings", max_positions)?,
         truncate: scaling.flag_or("truncate", true)?,
     })
 }

@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
     let factor = fields.positive_or("rope_scaling_factor", 32.0)?;
     let vocab = fields.size_or("vocab_size", 201_088)?;
     let config = Config {
-        layers: alternating(fields.size_or("num_hidden_layers", 36)?),
+        layers: alternating(fields.layers()?.unwrap_or(36)),
         hidden: fields.size_or("hidden_size", 2880)?,
         intermediate: fields.size_or("intermediate_size", 2880)?,
         vocab,
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
         sliding_window: fields.size_or("sliding_window", 128)?,
         max_positions: (original_context as f64 * factor) as usize,
         rms_norm_eps: 1e-5,
-        swiglu: Swiglu { alpha: 1.702, limit: fields.positive_or("swiglu_limit", 7.0)? as f32 },
+        swiglu: Swiglu { alpha: 1.702, limit: fields.float_or("swiglu_limit", 7.0)? },
         rope: Yarn {
             head_dim: dim,
             theta: fields.positive_or("rope_theta", 150_000.0)?,
