@@ -72,7 +72,7 @@ fn its_ids_fit_the_tiny_checkpoints() {
     for (id, text) in (0..).zip(SPECIAL) {
         assert_eq!(tokenizer.token_id(text), Some(id));
     }
-    assert_eq!(super::ids(&tokenizer, " the capital").len(), 2);
+    assert_eq!(super::ids(tokenizer, " the capital").len(), 2);
 }
 
 #[test]

@@ -4,17 +4,22 @@
 mod files;
 mod made;
 mod other_vocabulary;
+mod released;
 mod round_trip;
 mod special;
 mod strings;
+
+use std::sync::LazyLock;
 
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer};
 
 /// The small vocabulary that is kept here: 11 special tokens, the 256 bytes, and merges up to 380.
 const TINY: &[u8] = include_bytes!("tiny.json");
 
-fn tiny() -> HfTokenizer {
-    HfTokenizer::from_json("tiny.json", TINY).unwrap()
+fn tiny() -> &'static HfTokenizer {
+    static READ: LazyLock<HfTokenizer> =
+        LazyLock::new(|| HfTokenizer::from_json("tiny.json", TINY).unwrap());
+    &READ
 }
 
 fn ids(tokenizer: &dyn Tokenizer, text: &str) -> Vec<u32> {

@@ -23,7 +23,6 @@ impl Alphabet {
         if kinds == ["ByteLevel"] {
             return Ok(Self::Bytes);
         }
-        const SPACES: [&str; 5] = ["Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"];
         match kinds.iter().find(|kind| !SPACES.contains(kind)) {
             None if !kinds.is_empty() => Ok(Self::Spaces),
             other => Err(format!(
@@ -35,7 +34,7 @@ impl Alphabet {
     }
 
     /// The bytes that a word of the file stands for.
-    pub(super) fn read<'w>(self, word: &'w str) -> Cow<'w, [u8]> {
+    pub(super) fn read(self, word: &str) -> Cow<'_, [u8]> {
         match self {
             Self::Bytes => {
                 let bytes: Option<Vec<u8>> = word.chars().map(byte_of).collect();
@@ -65,6 +64,9 @@ impl Alphabet {
         (0..=u8::MAX).filter(in_text).find(lacks).filter(|_| self == Self::Bytes)
     }
 }
+
+/// The decoders that [`Alphabet::Spaces`] is read without.
+const SPACES: [&str; 5] = ["Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"];
 
 /// `SentencePiece`'s mark for a space, U+2581.
 const SPACE: &str = "▁";
@@ -128,7 +130,10 @@ mod tests {
         for byte in 0..=u8::MAX {
             assert_eq!(byte_of(char_of(byte)), Some(byte));
         }
-        assert_eq!((0..=char::MAX as u32).filter_map(char::from_u32).filter_map(byte_of).count(), 256);
+        assert_eq!(
+            (0..=char::MAX as u32).filter_map(char::from_u32).filter_map(byte_of).count(),
+            256
+        );
         // Of the released vocabulary: space, newline, tab, soft hyphen, DEL and NUL.
         let known = [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'\t', 'ĉ'), (0xad, 'Ń'), (0x7f, 'ġ'), (0, 'Ā')];
         for (byte, char) in known {
@@ -156,17 +161,23 @@ mod tests {
     #[test]
     fn decoders_say_the_alphabet() {
         let of = |decoder| Alphabet::of(Some(&decoder));
-        let kind = |kind| json!({ "type": kind });
+        let kind = |kind: &str| json!({ "type": kind });
         let sequence = |kinds: &[&str]| {
-            let decoders: Vec<_> = kinds.iter().map(kind).collect();
+            let decoders: Vec<_> = kinds.iter().map(|name| kind(name)).collect();
             json!({ "type": "Sequence", "decoders": decoders })
         };
-        assert_eq!(of(kind(&"ByteLevel")), Ok(Alphabet::Bytes));
+        assert_eq!(of(kind("ByteLevel")), Ok(Alphabet::Bytes));
         assert_eq!(of(sequence(&["ByteLevel"])), Ok(Alphabet::Bytes));
-        assert_eq!(of(kind(&"Metaspace")), Ok(Alphabet::Spaces));
+        assert_eq!(of(kind("Metaspace")), Ok(Alphabet::Spaces));
         let llama = ["Replace", "ByteFallback", "Fuse", "Strip"];
         assert_eq!(of(sequence(&llama)), Ok(Alphabet::Spaces));
-        let refused = [kind(&"WordPiece"), kind(&"CTC"), sequence(&["ByteLevel", "Strip"]), json!(3), sequence(&[])];
+        let refused = [
+            kind("WordPiece"),
+            kind("CTC"),
+            sequence(&["ByteLevel", "Strip"]),
+            json!(3),
+            sequence(&[]),
+        ];
         for decoder in refused {
             let reason = of(decoder.clone()).unwrap_err();
             assert!(reason.starts_with("decoder is "), "{decoder} {reason}");

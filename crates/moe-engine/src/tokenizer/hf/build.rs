@@ -22,8 +22,9 @@ impl HfTokenizer {
         let unknown = file.model.unk_token.as_deref();
         let (words, vocab) = tables(alphabet, listed, &file.added_tokens, unknown)?;
         let (special, added): (Vec<_>, _) =
-            file.added_tokens.into_iter().partition(|token| token.special);
-        let special = special.into_iter().map(|token| (token.content, token.id)).collect();
+            file.added_tokens.into_iter().partition(|added| added.token.special);
+        let special = special.into_iter().map(|added| (added.token.content, added.id)).collect();
+        let added = added.into_iter().map(|added| added.token).collect();
         Ok(Self {
             path,
             ordinary: Ordinary::new(normalizer, splitter, bpe(file.model, vocab)?, added)?,
@@ -54,14 +55,15 @@ fn tables(
     let mut words = Words::default();
     let mut vocab = Vocab::with_capacity(listed.0.len());
     let mut ids = HashMap::new();
-    for token in added {
-        check(token)?;
-        words.insert(token.id, token.content.as_bytes())?;
-        if ids.insert(token.content.as_str(), token.id).is_some() {
+    for added in added {
+        check(added)?;
+        let AddedToken { id, token } = added;
+        words.insert(*id, token.content.as_bytes())?;
+        if ids.insert(token.content.as_str(), *id).is_some() {
             return Err(format!("added_tokens: {} is there twice", name(&token.content)));
         }
         if !token.special || unknown == Some(token.content.as_str()) {
-            vocab.insert(token.content.clone(), token.id);
+            vocab.insert(token.content.clone(), *id);
         }
     }
     for (word, id) in listed.0 {
@@ -83,9 +85,9 @@ fn tables(
     }
 }
 
-fn check(token: &AddedToken) -> Result<(), String> {
+fn check(AddedToken { id, token }: &AddedToken) -> Result<(), String> {
     if token.content.is_empty() {
-        return Err(format!("added_tokens: the token with id {} is empty", token.id));
+        return Err(format!("added_tokens: the token with id {id} is empty"));
     }
     let flags =
         [("single_word", token.single_word), ("lstrip", token.lstrip), ("rstrip", token.rstrip)];

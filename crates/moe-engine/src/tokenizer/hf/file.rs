@@ -21,21 +21,12 @@ pub(super) struct File<'a> {
     pub(super) model: Model<'a>,
 }
 
-/// A token beside those of the model.
+/// A token beside those of the model, or one of those that is more than a word.
 #[derive(Deserialize)]
 pub(super) struct AddedToken {
     pub(super) id: u32,
-    pub(super) content: String,
-    #[serde(default)]
-    pub(super) single_word: bool,
-    #[serde(default)]
-    pub(super) lstrip: bool,
-    #[serde(default)]
-    pub(super) rstrip: bool,
-    #[serde(default)]
-    pub(super) normalized: bool,
-    #[serde(default)]
-    pub(super) special: bool,
+    #[serde(flatten)]
+    pub(super) token: tokenizers::AddedToken,
 }
 
 /// Byte-pair encoding.
@@ -89,7 +80,7 @@ fn explain(json: &[u8], error: &serde_json::Error) -> String {
     }
     match serde_json::from_slice::<Kinds>(json) {
         Ok(Kinds { model: Kind { r#type } }) if r#type != "BPE" => {
-            format!("model.type is {:?}, expected \"BPE\"", r#type)
+            format!("model.type is {type:?}, expected \"BPE\"")
         }
         _ => format!("no tokenizer of the form that is read here: {error}"),
     }
@@ -148,7 +139,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Merge<'a> {
     }
 }
 
-fn halves<'t, E: Error>(text: &'t str, expected: &dyn serde::de::Expected) -> Result<(&'t str, &'t str), E> {
+fn halves<'t, E: Error>(
+    text: &'t str,
+    expected: &dyn serde::de::Expected,
+) -> Result<(&'t str, &'t str), E> {
     let unexpected = || E::invalid_value(serde::de::Unexpected::Str(text), expected);
     text.split_once(' ').filter(|(_, two)| !two.contains(' ')).ok_or_else(unexpected)
 }

@@ -108,7 +108,9 @@ impl HfTokenizer {
 impl Tokenizer for HfTokenizer {
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
         let encoded = self.ordinary.encode(text);
-        ids.extend(encoded.map_err(|reason| TokenizerError::Encode { length: text.len(), reason })?);
+        ids.extend(
+            encoded.map_err(|reason| TokenizerError::Encode { length: text.len(), reason })?,
+        );
         Ok(())
     }
 

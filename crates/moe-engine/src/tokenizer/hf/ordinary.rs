@@ -28,15 +28,8 @@ impl Ordinary {
         normalizer: Option<NormalizerWrapper>,
         splitter: Option<PreTokenizerWrapper>,
         model: BPE,
-        added: Vec<file::AddedToken>,
+        added: Vec<AddedToken>,
     ) -> Result<Self, String> {
-        let added = added.into_iter().map(|token| {
-            AddedToken::from(token.content, false)
-                .single_word(token.single_word)
-                .lstrip(token.lstrip)
-                .rstrip(token.rstrip)
-                .normalized(token.normalized)
-        });
         let mut pipeline = TokenizerBuilder::new()
             .with_model(model)
             .with_normalizer(normalizer)

@@ -53,7 +53,9 @@ impl Specials {
         let begins = |c: char| self.tokens.iter().any(|(token, _)| token.starts_with(c));
         text.match_indices(begins).find_map(|(start, _)| {
             let (before, here) = text.split_at(start);
-            let found = |(token, id): &(String, u32)| Some((before, *id, here.strip_prefix(token.as_str())?));
+            let found = |(token, id): &(String, u32)| {
+                Some((before, *id, here.strip_prefix(token.as_str())?))
+            };
             self.tokens.iter().find_map(found)
         })
     }

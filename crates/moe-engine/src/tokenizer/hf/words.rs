@@ -70,7 +70,10 @@ mod tests {
     fn ids_that_cannot_be_are_refused() {
         let mut words = Words::default();
         words.insert(1, b"a").unwrap();
-        assert_eq!(words.insert(1, b"b").unwrap_err(), "token \"a\" and token \"b\" both have id 1");
+        assert_eq!(
+            words.insert(1, b"b").unwrap_err(),
+            "token \"a\" and token \"b\" both have id 1"
+        );
         assert!(words.insert(u32::MAX, b"c").unwrap_err().contains("4294967295"));
         assert_eq!(words.len(), 2);
     }
