@@ -49,7 +49,7 @@ pub enum Error {
     /// A weight is NaN or infinite.
     #[error("{}: tensor {tensor}: element {element} is {value}, expected a finite number", path.display())]
     WeightNotFinite {
-        /// What was opened.
+        /// The file that holds it.
         path: PathBuf,
         /// The tensor.
         tensor: String,

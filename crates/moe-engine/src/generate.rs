@@ -45,16 +45,18 @@ pub use step::{Finish, Step};
 /// Continues sequences token by token until each has a reason to end.
 ///
 /// The steps of a round come in the order of the sequences; what a sequence gets does not depend on the
-/// others. An error ends the iteration.
+/// others. An error ends the iteration, after the steps that were there before it.
 #[derive(Debug)]
 pub struct Generation<'m, B: Backend = Cpu> {
     model: &'m Model<B>,
     sequences: Vec<Sequence<'m, B>>,
     /// Of the last round, not yet given out.
     ready: VecDeque<Step>,
+    /// What ended the last round, to be given after its steps.
+    error: Option<Error>,
+    failed: bool,
     cancel: CancelToken,
     metrics: Metrics,
-    failed: bool,
 }
 
 impl<'m, B: Backend> Generation<'m, B> {
@@ -83,9 +85,10 @@ impl<'m, B: Backend> Generation<'m, B> {
             model,
             sequences: sequences.collect::<Result<_>>()?,
             ready: VecDeque::new(),
+            error: None,
+            failed: false,
             cancel: CancelToken::new(),
             metrics: Metrics::default(),
-            failed: false,
         })
     }
 
@@ -136,9 +139,6 @@ impl<'m, B: Backend> Generation<'m, B> {
         if self.metrics.rounds == 0 {
             self.sequences.iter().try_for_each(Sequence::check)?;
         }
-        for sequence in &mut self.sequences {
-            sequence.end_if_full(self.model.config().max_positions);
-        }
         let begin = Instant::now();
         let mut logits = vec![Vec::new(); self.sequences.len()];
         let mut feeds = Vec::new();
@@ -156,7 +156,8 @@ impl<'m, B: Backend> Generation<'m, B> {
         let mut collect = Collect { logits: &mut logits, order: &order, cancel: &self.cancel };
         let usage = self.model.forward(&mut feeds, &mut collect)?;
         for index in order {
-            let step = self.sequences[index].step(index, &logits[index])?;
+            let most = self.model.config().max_positions;
+            let step = self.sequences[index].step(index, &logits[index], most)?;
             self.ready.push_back(step);
         }
         self.metrics.add_round(fed, self.ready.len(), usage, begin.elapsed());
@@ -183,13 +184,11 @@ impl<B: Backend> Iterator for Generation<'_, B> {
             match result {
                 Ok(()) => {}
                 Err(Error::Cancelled) => self.cancel_all(),
-                Err(error) => {
-                    self.failed = true;
-                    return Some(Err(error));
-                }
+                Err(error) => (self.error, self.failed) = (Some(error), true),
             }
         }
-        self.ready.pop_front().map(Ok)
+        let step = self.ready.pop_front().map(Ok);
+        step.or_else(|| self.error.take().map(Err))
     }
 }
 

@@ -87,7 +87,7 @@ impl Weights {
         let path = path.as_ref();
         let container = Container::open(path)?;
         if check {
-            container.check_finite(path)?;
+            container.check_finite()?;
         }
         let mut gather = Gather::new(path, container);
         let original = gather.has("embedding.weight");

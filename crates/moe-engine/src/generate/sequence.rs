@@ -55,16 +55,13 @@ impl<'m, B: Backend> Sequence<'m, B> {
         Ok(())
     }
 
-    /// Ends a sequence that has been generated into the last position. A prompt that is too long is an
-    /// error instead.
-    pub(super) fn end_if_full(&mut self, max_positions: usize) {
-        if self.generated > 0 && self.session.len() + self.next.len() > max_positions {
-            self.finish.get_or_insert(Finish::Context);
-        }
-    }
-
-    /// The next token.
-    pub(super) fn step(&mut self, sequence: usize, logits: &[f32]) -> Result<Step> {
+    /// The next token; the last one if after it the session would have more than `max_positions`.
+    pub(super) fn step(
+        &mut self,
+        sequence: usize,
+        logits: &[f32],
+        max_positions: usize,
+    ) -> Result<Step> {
         let sample = self.sampler.sample(logits)?;
         let token = sample.id;
         self.sampler.accept(token);
@@ -84,7 +81,10 @@ impl<'m, B: Backend> Sequence<'m, B> {
         if self.finish.is_none() && self.generated == self.max_new {
             self.finish = Some(Finish::Length);
         }
-        if matches!(self.finish, Some(Finish::Length | Finish::StopToken(_))) {
+        if self.finish.is_none() && self.session.len() >= max_positions {
+            self.finish = Some(Finish::Context);
+        }
+        if matches!(self.finish, Some(Finish::Length | Finish::Context | Finish::StopToken(_))) {
             // What was held back can be no stop string any more, unless the rest of a character makes one.
             let rest = self.text.as_mut().map(Detokenizer::flush).unwrap_or_default();
             let step = self.stops.push(&rest);

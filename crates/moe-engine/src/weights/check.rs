@@ -1,7 +1,5 @@
 //! Looking for weights that are no numbers.
 
-use std::path::Path;
-
 use half::{bf16, f16};
 use lowfloat::DType;
 use rayon::prelude::*;
@@ -18,11 +16,11 @@ const CHUNK: usize = 1 << 20;
 
 impl Container {
     /// Reads everything once, on all threads of the current pool.
-    pub(super) fn check_finite(&self, path: &Path) -> Result<()> {
+    pub(super) fn check_finite(&self) -> Result<()> {
         for (name, stored) in &self.0 {
             let Some((size, wrong)) = rule(name, stored.dtype) else { continue };
             if let Some((element, value)) = first(stored, size, wrong) {
-                let (path, tensor) = (path.to_owned(), name.clone());
+                let (path, tensor) = (stored.file.to_path_buf(), name.clone());
                 return Err(Error::WeightNotFinite { path, tensor, element, value });
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lowfloat::DType;
 use mindspore_ckpt::{Entry, Reader};
@@ -15,6 +16,7 @@ use crate::{Error, Result};
 /// A tensor in files.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
+    pub(super) file: Arc<Path>,
     pub(super) dtype: DType,
     pub(super) shape: Vec<usize>,
     /// Its bytes, in order.
@@ -66,9 +68,15 @@ impl Container {
 
     fn safetensors(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::open(path)?;
+        let files: Vec<Arc<Path>> =
+            checkpoint.shards().iter().map(|shard| shard.path().into()).collect();
         let stored = checkpoint.tensors().map(|tensor| {
-            let pieces = vec![tensor.to_bytes()?];
-            let stored = Stored { dtype: tensor.dtype(), shape: tensor.shape().to_vec(), pieces };
+            let stored = Stored {
+                file: Arc::clone(&files[tensor.shard_index()]),
+                dtype: tensor.dtype(),
+                shape: tensor.shape().to_vec(),
+                pieces: vec![tensor.to_bytes()?],
+            };
             Ok((tensor.name().to_owned(), stored))
         });
         Ok(Self(stored.collect::<Result<_>>()?))
@@ -79,12 +87,14 @@ impl Container {
         for path in files {
             let reader = Reader::open(path)?;
             let map = Bytes::map_file(path)?;
+            let file: Arc<Path> = path.as_path().into();
             for entry in reader.entries() {
                 let Some(dtype) = entry.dtype().to_dtype() else { continue };
                 let shape = entry.dims().iter().map(|&extent| extent as usize).collect();
                 let pieces = pieces(&map, entry).ok_or_else(|| cut(path, entry))?;
                 let name = entry.name().to_owned();
-                if tensors.insert(name, Stored { dtype, shape, pieces }).is_some() {
+                let stored = Stored { file: Arc::clone(&file), dtype, shape, pieces };
+                if tensors.insert(name, stored).is_some() {
                     return Err(Error::config(
                         path,
                         entry.name(),

@@ -1,9 +1,16 @@
-//! The engine against itself: whatever way tokens take through it, they come out the same to the bit.
+//! The engine against itself: whatever way tokens take through it, they come out the same to the bit; and
+//! what it refuses.
 
 mod batches;
+mod containers;
+mod endings;
 mod failures;
+mod finite;
+mod generation;
+mod letters;
 mod models;
 mod one_pass;
 mod schedules;
 mod session_files;
 mod sessions;
+mod weights;
