@@ -67,8 +67,13 @@ class Checkpoint:
         """In f32, in the layout of transformers; experts are unpacked and turned to [expert, in, out]."""
         if name in self.files:
             return self.raw(name).float()
-        unpacked = dequantise(self.raw(name + "_blocks"), self.raw(name + "_scales"))
-        return unpacked.transpose(1, 2).contiguous()
+        blocks, scales = self.raw(name + "_blocks"), self.raw(name + "_scales")
+        experts, rows, groups = scales.shape
+        unpacked = torch.empty(experts, 32 * groups, rows)
+        # One by one: the codes of all experts at once are gigabytes.
+        for expert in range(experts):
+            unpacked[expert] = dequantise(blocks[expert], scales[expert]).T
+        return unpacked
 
     def layer(self, index):
         """The state of one decoder layer."""
@@ -77,7 +82,7 @@ class Checkpoint:
 
 
 def dequantise(blocks, scales):
-    """[..., rows, groups, 16] bytes and [..., rows, groups] scales to [..., rows, 32 * groups] values."""
+    """[..., rows, groups, 16] blocks and [..., rows, groups] scales to [..., rows, 32 * groups] values."""
     codes = torch.stack((blocks & 15, blocks >> 4), dim=-1).flatten(-2).long()
     values = torch.ldexp(E2M1[codes], scales.int().unsqueeze(-1) - SCALE_BIAS)
     return values.flatten(-2)

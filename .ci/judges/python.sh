@@ -1,13 +1,16 @@
 # Sourced by the judge steps: sets `python` to an interpreter with the outside judges in it.
+# `judging=model` means transformers instead of MindSpore, in an environment of its own.
 # shellcheck shell=bash source=.ci/env.sh
 source .ci/env.sh
 
-# The versions that have a wheel of the pinned MindSpore are 3.10 to 3.12.
+requirements=$root/.ci/judges/requirements${judging:+-$judging}.txt
+
+# The versions that have a wheel of the pinned MindSpore are 3.10 to 3.12; transformers 5 needs 3.11.
 interpreter() {
-  local candidate
+  local candidate least=${judging:+11}
   for candidate in python3.11 python3.12 python3.10 python3 "$HOME"/.pyenv/versions/3.1[0-2].*/bin/python; do
     if "$candidate" -c 'import sys, venv, ensurepip
-sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+sys.exit(not '"${least:-10}"' <= sys.version_info[1] <= 12)' 2>/dev/null; then
       "$candidate" -c 'import sys; print(sys.executable)'
       return
     fi
@@ -15,20 +18,34 @@ sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
   return 1
 }
 
-# complete PYTHON: whether the pinned versions are installed and MindSpore can be imported.
+# complete PYTHON: whether the pinned versions are installed and the judges can be imported.
 complete() {
-  "$1" - "$root/.ci/judges/requirements.txt" <<'PY'
-import importlib.metadata, re, sys
+  "$1" - "$requirements" <<'PY'
+import importlib, importlib.metadata, re, sys
 
-for line in open(sys.argv[1]):
-    match = re.match(r"([\w-]+)==(\S+)", line)
-    if match and importlib.metadata.version(match[1]) != match[2]:
-        sys.exit(f"{match[1]} is not {match[2]}")
-import mindspore, ml_dtypes, numpy, safetensors
+pinned = dict(re.findall(r"^([\w-]+)==(\S+)", open(sys.argv[1]).read(), re.M))
+for name, version in pinned.items():
+    if importlib.metadata.version(name) != version:
+        sys.exit(f"{name} is not {version}")
+for name in {"mindspore", "ml_dtypes", "numpy", "safetensors", "torch", "transformers"} & pinned.keys():
+    importlib.import_module(name)
 PY
 }
 
-environment=$cache/judges
+# install PYTHON: the pinned versions.
+install() {
+  if [ -z "${judging:-}" ]; then
+    "$1" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    return
+  fi
+  "$1" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements"
+  local site
+  site=$("$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  need cc gcc
+  "$1" "$root/.ci/judges/without_cuda.py" "$site/torch/lib"
+}
+
+environment=$cache/judges${judging:+-$judging}
 python=$environment/bin/python
 if ! { [ -x "$python" ] && complete "$python" 2>/dev/null; }; then
   base=$(interpreter) || {
@@ -39,10 +56,10 @@ if ! { [ -x "$python" ] && complete "$python" 2>/dev/null; }; then
   rm -rf "$environment"
   mkdir -p "$cache"
   "$base" -m venv "$environment"
-  "$python" -m pip install --quiet --disable-pip-version-check -r "$root/.ci/judges/requirements.txt"
+  install "$python"
   if ! complete "$python"; then
     install_with_apt libgomp1 libnuma1
     complete "$python"
   fi
 fi
-"$python" -m pip list --format freeze 2>/dev/null | grep -iE '^(mindspore|ml.dtypes|numpy|protobuf|safetensors)=' | paste -sd' '
+"$python" -m pip list --format freeze 2>/dev/null | grep -iE '^(mindspore|ml.dtypes|numpy|protobuf|safetensors|torch|transformers)=' | paste -sd' '
