@@ -375,6 +375,7 @@ def arguments():
 
 def main():
     o = arguments()
+    transformers.utils.logging.set_verbosity_error()
     if o.command == "check":
         for folder in o.folders:
             check(folder)
