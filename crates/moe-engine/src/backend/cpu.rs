@@ -48,16 +48,8 @@ impl Cpu {
         })
     }
 
-    /// What the reference model's bf16 rounds and its f16 does not: everything that leaves a step.
-    fn everywhere(&self) -> Rounding {
-        match self.precision {
-            Precision::Bf16 => Rounding::Bf16,
-            Precision::F32 | Precision::F16 => Rounding::None,
-        }
-    }
-
-    /// What enters a matrix product.
-    fn factors(&self) -> Rounding {
+    /// Where the kernels round; [`Rounding`] says what each of them does.
+    fn rounding(&self) -> Rounding {
         match self.precision {
             Precision::F32 => Rounding::None,
             Precision::Bf16 => Rounding::Bf16,
@@ -187,28 +179,27 @@ impl Backend for Cpu {
         for (mut row, &token) in x.view_mut().outer_iter_mut().zip(tokens) {
             let Some(row) = row.as_slice_mut() else { continue };
             table.weight.decode_row(token as usize, row)?;
-            self.everywhere().apply(row);
+            // The residual stream is rounded at bf16 only.
+            if self.precision == Precision::Bf16 {
+                self.rounding().apply(row);
+            }
         }
         Ok(())
     }
 
     fn rms_norm(&self, x: &CpuBuffer, weight: &Vec<f32>, y: &mut CpuBuffer) -> Result<()> {
         y.set_rows(x.rows);
-        Ok(kernels::rms_norm(x.view(), weight, self.eps, self.factors(), y.view_mut())?)
+        Ok(kernels::rms_norm(x.view(), weight, self.eps, self.rounding(), y.view_mut())?)
     }
 
     fn linear(&self, x: &CpuBuffer, weights: &LinearWeights, y: &mut CpuBuffer) -> Result<()> {
         y.set_rows(x.rows);
         let (weight, bias) = (&weights.weight, weights.bias.as_deref());
-        Ok(kernels::linear(x.view(), weight, bias, self.everywhere(), y.view_mut())?)
+        Ok(kernels::linear(x.view(), weight, bias, self.rounding(), y.view_mut())?)
     }
 
     fn rope(&self, positions: &[usize], x: &mut CpuBuffer) -> Result<()> {
-        kernels::rotate(&self.rope, positions, self.everywhere(), x.view_mut())?;
-        if self.factors() != self.everywhere() {
-            x.view_mut().as_slice_mut().into_iter().for_each(|values| self.factors().apply(values));
-        }
-        Ok(())
+        Ok(kernels::rotate(&self.rope, positions, self.rounding(), x.view_mut())?)
     }
 
     fn append_kv(
@@ -245,7 +236,7 @@ impl Backend for Cpu {
                 scale: 1.0 / (self.heads.dim as f32).sqrt(),
                 sinks,
                 window: pages.window(),
-                rounding: self.everywhere(),
+                rounding: self.rounding(),
             };
             let first = pages.len() - rows.len();
             let (spans, first_key) = pages.spans(pages.first_needed(first));
@@ -253,14 +244,11 @@ impl Backend for Cpu {
             drop(spans);
             pages.give_up();
         });
-        if self.factors() != self.everywhere() {
-            out.as_slice_mut().into_iter().for_each(|values| self.factors().apply(values));
-        }
         Ok(())
     }
 
     fn route(&self, logits: &CpuBuffer, count: usize, routing: &mut Routing) -> Result<()> {
-        *routing = kernels::route(logits.view(), count, self.everywhere())?;
+        *routing = kernels::route(logits.view(), count, self.rounding())?;
         Ok(())
     }
 
@@ -273,11 +261,11 @@ impl Backend for Cpu {
         y: &mut CpuBuffer,
     ) -> Result<()> {
         y.set_rows(x.rows);
-        Ok(experts.forward(x.view(), routing, self.factors(), scratch, y.view_mut())?)
+        Ok(experts.forward(x.view(), routing, self.rounding(), scratch, y.view_mut())?)
     }
 
     fn add(&self, x: &mut CpuBuffer, y: &CpuBuffer) -> Result<()> {
-        Ok(kernels::add(x.view_mut(), y.view(), self.everywhere())?)
+        Ok(kernels::add(x.view_mut(), y.view(), self.rounding())?)
     }
 
     fn gather(&self, x: &CpuBuffer, rows: &[usize], y: &mut CpuBuffer) -> Result<()> {
