@@ -103,8 +103,8 @@ fn attention(c: &mut Criterion) {
     let heads = Heads { query: 64, kv: 8, dim: 64 };
     let sinks = [0.5; 64];
     let kv = activations(CONTEXT, heads.kv * heads.dim);
-    let in_bf16: Vec<bf16> = kv.iter().map(|&value| bf16::from_f32(value)).collect();
-    let in_f16: Vec<f16> = kv.iter().map(|&value| f16::from_f32(value)).collect();
+    let brains: Vec<bf16> = kv.iter().map(|&value| bf16::from_f32(value)).collect();
+    let halves: Vec<f16> = kv.iter().map(|&value| f16::from_f32(value)).collect();
     let f32s = kv.as_slice().expect("row-major");
     let mut group = c.benchmark_group("attention");
     quick(&mut group);
@@ -119,8 +119,8 @@ fn attention(c: &mut Criterion) {
             group.throughput(Throughput::Elements(products as u64));
             for (name, view) in [
                 ("f32", KvView::F32(f32s)),
-                ("bf16", KvView::Bf16(&in_bf16)),
-                ("f16", KvView::F16(&in_f16)),
+                ("bf16", KvView::Bf16(&brains)),
+                ("f16", KvView::F16(&halves)),
             ] {
                 let spans = [Span { keys: view, values: view }];
                 group.bench_function(format!("{window_name}/{name}/{tokens}"), |b| {

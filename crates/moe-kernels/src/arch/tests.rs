@@ -2,7 +2,7 @@
 #![expect(clippy::float_cmp, reason = "exactness is what is asked")]
 
 use super::exp::exp;
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Simd, sum};
 use super::{Level, Out, Rows, accumulate, bf16, dots};
 
 /// Numbers without a pattern, about as many negative as positive.
@@ -187,6 +187,33 @@ fn every_bf16_and_its_neighbours_round_as_in_half() {
             let value = f32::from_bits(u32::from(high) << 16 | low);
             let expected = half::bf16::from_f32(value).to_f32();
             assert_eq!(bf16(value).to_bits(), expected.to_bits(), "{value:e}");
+        }
+    }
+}
+
+/// Sums lanes with a level's own instructions.
+struct Sums<'a> {
+    lanes: &'a [[f32; 16]; 4],
+    out: &'a mut [f32; 4],
+}
+
+impl Kernel for Sums<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let [a, b, c, d] = self.lanes;
+        *self.out = simd.sums([simd.load(a), simd.load(b), simd.load(c), simd.load(d)]);
+    }
+}
+
+#[test]
+fn sums_of_lanes_are_the_same_tree_on_every_level() {
+    let numbers = numbers(64 * 100, 8);
+    let (lanes, _) = numbers.as_chunks::<16>();
+    for lanes in lanes.as_chunks::<4>().0 {
+        for level in Level::available() {
+            let mut out = [f32::NAN; 4];
+            level.run(Sums { lanes, out: &mut out });
+            assert_eq!(out, lanes.each_ref().map(sum), "{level}");
         }
     }
 }
