@@ -120,7 +120,8 @@ impl Backend for Cpu {
 
     fn capabilities(&self) -> Capabilities {
         let threads = self.pool.current_num_threads();
-        let device = format!("cpu, {threads} threads");
+        let level = kernels::arch::Level::current().name();
+        let device = format!("cpu, {threads} threads, {level}");
         Capabilities { device, precision: self.precision, threads }
     }
 
