@@ -26,7 +26,8 @@ pub struct Options {
     /// Tokens that go through the layers together; more of them need more memory (some 0.4 MB each for
     /// gpt-oss-20b) and read the weights less often. Results do not depend on it.
     pub chunk: usize,
-    /// Reads every weight once and refuses NaN and infinities, by the tensor's name.
+    /// Reads every weight that can be one once (MXFP4 codes cannot, their scales can) and refuses NaN and
+    /// infinities, by the tensor's name.
     pub check: bool,
 }
 

@@ -77,7 +77,7 @@ impl Weights {
     /// Only headers and small tensors are read. As with every mapping, the files must stay as they are:
     /// one that somebody truncates ends the process (`SIGBUS`) at the next touch of a lost page.
     ///
-    /// With `check` every weight is read once, on all threads of the current pool.
+    /// With `check` every weight but the codes of MXFP4 is read once, on all threads of the current pool.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) lists every tensor that is missing, unknown, or of

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use moe_kernels::{Heads, Swiglu, Yarn};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Config;
 use super::fields::Fields;
@@ -48,6 +48,11 @@ pub(super) fn read(path: &Path, map: Map<String, Value>) -> Result<Config> {
         },
         eos: EOS.into_iter().filter(|&id| (id as usize) < vocab).collect(),
     };
+    // What `ckpt-convert` notes of the weights' form.
+    if let Some(mut quantization) = fields.object("quantization_config")? {
+        quantization.only("quant_method", &json!("mxfp4"))?;
+    }
+    fields.ignore(&["torch_dtype", "dtype"]);
     fields.finish()?;
     Ok(config)
 }

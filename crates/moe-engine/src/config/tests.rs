@@ -241,6 +241,10 @@ fn the_original_form() {
     let with_eos = |config| Config { eos: vec![200_002, 199_999, 200_012], ..config };
     assert_eq!(read(&value).unwrap(), with_eos(b20()));
     assert_eq!(read(&json!({ "num_experts": 128 })).unwrap(), with_eos(b120()));
+    // What a conversion adds.
+    value["torch_dtype"] = "bfloat16".into();
+    value["quantization_config"] = json!({ "quant_method": "mxfp4" });
+    assert_eq!(read(&value).unwrap(), with_eos(b20()));
     for (key, change) in [
         ("rope_ntk_alpha", 2),
         ("rope_ntk_beta", 24),
