@@ -1,5 +1,6 @@
 # Sourced by the judge steps: sets `python` to an interpreter with the outside judges in it.
-# `judging=model` means transformers instead of MindSpore, in an environment of its own.
+# `judging=model` means transformers instead of MindSpore, `judging=harmony` openai-harmony, each in an
+# environment of its own.
 # shellcheck shell=bash source=.ci/env.sh
 source .ci/env.sh
 
@@ -27,14 +28,14 @@ pinned = dict(re.findall(r"^([\w-]+)==(\S+)", open(sys.argv[1]).read(), re.M))
 for name, version in pinned.items():
     if importlib.metadata.version(name) != version:
         sys.exit(f"{name} is not {version}")
-for name in {"mindspore", "ml_dtypes", "numpy", "safetensors", "torch", "transformers"} & pinned.keys():
+for name in {"mindspore", "ml_dtypes", "numpy", "openai_harmony", "safetensors", "torch", "transformers"} & pinned.keys():
     importlib.import_module(name)
 PY
 }
 
 # install PYTHON: the pinned versions.
 install() {
-  if [ -z "${judging:-}" ]; then
+  if [ "${judging:-}" != model ]; then
     "$1" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     return
   fi
@@ -62,4 +63,4 @@ if ! { [ -x "$python" ] && complete "$python" 2>/dev/null; }; then
     complete "$python"
   fi
 fi
-"$python" -m pip list --format freeze 2>/dev/null | grep -iE '^(mindspore|ml.dtypes|numpy|protobuf|safetensors|torch|transformers)=' | paste -sd' '
+"$python" -m pip list --format freeze 2>/dev/null | grep -iE '^(mindspore|ml.dtypes|numpy|openai.harmony|protobuf|safetensors|torch|transformers)=' | paste -sd' '
