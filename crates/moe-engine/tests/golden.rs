@@ -177,10 +177,12 @@ fn teacher_forced(precision: Precision, relative_rms: f64, mean_kl: f64) {
 
 #[test]
 fn bf16_within_its_gate() {
-    teacher_forced(Precision::Bf16, 0.05, 5e-3);
+    // Measured: 0.013 and 6.3e-4.
+    teacher_forced(Precision::Bf16, 0.025, 2e-3);
 }
 
 #[test]
 fn f16_within_its_gate() {
-    teacher_forced(Precision::F16, 5e-3, 1e-4);
+    // Measured: 8.6e-4 and 1.8e-6. Keys and values in bf16 would be several times as far.
+    teacher_forced(Precision::F16, 1.5e-3, 1e-5);
 }
