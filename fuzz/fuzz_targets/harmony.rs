@@ -24,7 +24,9 @@ fuzz_target!(|data: &[u8]| {
         let mut tokens = Vec::new();
         for part in parts {
             let (text, special) = match part.split_last() {
-                Some((&byte, text)) if byte >= 0xF8 => (text, Some(SPECIAL[usize::from(byte - 0xF8)])),
+                Some((&byte, text)) if byte >= 0xF8 => {
+                    (text, Some(SPECIAL[usize::from(byte - 0xF8)]))
+                }
                 _ => (part, None),
             };
             tokens.extend(text.chunks(longest).map(Token::Bytes));
