@@ -10,6 +10,7 @@ mod generation;
 mod letters;
 mod models;
 mod one_pass;
+mod rounding;
 mod schedules;
 mod session_files;
 mod sessions;

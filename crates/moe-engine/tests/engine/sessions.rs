@@ -35,6 +35,8 @@ fn forks_go_their_own_ways() {
                 assert_continues(&model, &mut one, &tokens(35, 10), &what);
                 assert_continues(&model, &mut other, &tokens(1, 20), &what);
                 assert_continues(&model, &mut other, &tokens(2, 21), &what);
+                // What the other has written since is not in the first one's pages.
+                assert_continues(&model, &mut one, &tokens(1, 11), &what);
                 // As nothing had happened.
                 assert_continues(&model, &mut third, &tokens(2, 30), &what);
                 assert_eq!(third.len(), len + 2);
