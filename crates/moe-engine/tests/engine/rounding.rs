@@ -23,12 +23,13 @@ fn fine() -> Tiny {
     tiny
 }
 
-/// The narrowest type that holds all values.
+/// The narrowest type that holds all values, to the bit.
 fn held_in(values: &[f32]) -> DType {
     assert!(!values.is_empty() && values.iter().all(|value| value.is_finite()));
-    if values.iter().all(|&value| bf16::from_f32(value).to_f32() == value) {
+    if values.iter().all(|&value| bf16::from_f32(value).to_f32().to_bits() == value.to_bits()) {
         DType::BF16
-    } else if values.iter().all(|&value| f16::from_f32(value).to_f32() == value) {
+    } else if values.iter().all(|&value| f16::from_f32(value).to_f32().to_bits() == value.to_bits())
+    {
         DType::F16
     } else {
         DType::F32
