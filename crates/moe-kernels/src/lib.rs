@@ -9,6 +9,7 @@ pub mod arch;
 mod attention;
 mod error;
 mod experts;
+mod inputs;
 mod linear;
 mod matrix;
 mod norm;

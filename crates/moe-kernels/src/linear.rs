@@ -3,6 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
+use crate::inputs::Part;
 use crate::view::{check_len, check_shape, slice, slice_mut};
 use crate::{Matrix, Result, Rounding};
 
@@ -46,8 +47,10 @@ pub fn linear<B: AsRef<[u8]> + Sync>(
     }
     let x = slice("x of linear", x)?;
     let y = slice_mut("y of linear", y)?;
-    let vectors: Vec<&[f32]> = x.chunks_exact(w.cols()).collect();
-    let layer = Layer { w, bias, rounding: rounding.of_sums(), vectors: &vectors };
+    let inputs = w.inputs(x.chunks_exact(w.cols()).collect(), rounding);
+    let vectors = inputs.choose(0..tokens);
+    let vectors = vectors.part(0..tokens);
+    let layer = Layer { w, bias, rounding: rounding.of_sums(), tokens, vectors };
     match tokens {
         _ if y.is_empty() => Ok(()),
         1 => layer.panels(0, w.rows_per_task(), y),
@@ -59,7 +62,8 @@ struct Layer<'a, B> {
     w: &'a Matrix<B>,
     bias: Option<&'a [f32]>,
     rounding: Rounding,
-    vectors: &'a [&'a [f32]],
+    tokens: usize,
+    vectors: Part<'a>,
 }
 
 /// Elements of results that wait to be put in order: 4 MiB, a part of a last-level cache.
@@ -71,7 +75,7 @@ impl<B: AsRef<[u8]> + Sync> Layer<'_, B> {
     /// A task has all tokens of some rows, which do not lie together in `y`. So it writes a panel,
     /// `[tokens, its rows]`, and panels are copied to their places later.
     fn blocks(&self, y: &mut [f32]) -> Result<()> {
-        let (tokens, rows) = (self.vectors.len(), self.w.rows());
+        let (tokens, rows) = (self.tokens, self.w.rows());
         let panel = self.w.rows_per_task();
         let block = (BLOCK / tokens / panel).max(1) * panel;
         let mut panels = vec![0.0; tokens * usize::min(block, rows)];
@@ -92,7 +96,7 @@ impl<B: AsRef<[u8]> + Sync> Layer<'_, B> {
 
     /// Panels of rows from `first` on, one after the other, each `[tokens, at most panel rows]`.
     fn panels(&self, first: usize, panel: usize, panels: &mut [f32]) -> Result<()> {
-        let tokens = self.vectors.len();
+        let tokens = self.tokens;
         panels.par_chunks_mut(tokens * panel).enumerate().try_for_each(|(index, out)| {
             let width = out.len() / tokens;
             let first = first + index * panel;

@@ -23,12 +23,12 @@ use crate::{Error, Result, Strips};
 pub struct Matrix<B> {
     cols: usize,
     rows: usize,
-    packing: Packing<B>,
+    pub(crate) packing: Packing<B>,
 }
 
 /// How a row is stored.
 #[derive(Clone, Debug)]
-enum Packing<B> {
+pub(crate) enum Packing<B> {
     Dense(DType, Strips<B>),
     Mxfp4 { blocks: Strips<B>, scales: Strips<B> },
 }

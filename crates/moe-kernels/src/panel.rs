@@ -1,18 +1,21 @@
 //! Products of a part of the weights with all activations that need it.
 
+use std::array;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::arch::{Level, Out, Rows, accumulate, dots};
-use crate::{Matrix, Result};
+use lowfloat::DType;
+
+use crate::arch::{
+    Bf16Row, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows, Stored, accumulate, dots, products,
+};
+use crate::inputs::{Inputs, Part};
+use crate::matrix::Packing;
+use crate::{Error, Matrix, Result, Rounding};
 
 /// Rows decoded at a time where they are used once or twice: those of gpt-oss, of 2880 elements,
 /// share a first-level cache with an activation.
 const FEW: usize = 4;
-
-/// Rows decoded at a time where they are used more often: the activations, read from a cache further
-/// away, are then used as often. Those of gpt-oss are 184 KiB, a part of a second-level cache.
-const MANY: usize = 16;
 
 /// Bytes of weights that are worth a task of their own: some microseconds of reading.
 const TASK: usize = 128 << 10;
@@ -20,17 +23,70 @@ const TASK: usize = 128 << 10;
 impl<B: AsRef<[u8]>> Matrix<B> {
     /// How many rows a task should have.
     pub(crate) fn rows_per_task(&self) -> usize {
-        (TASK / self.row_bytes().max(1)).next_multiple_of(MANY).min(16 * MANY)
+        (TASK / self.row_bytes().max(1)).next_multiple_of(ROWS).min(16 * ROWS)
     }
 
-    /// The products of some rows with every vector: `products[v, r] = Σ_k vectors[v][k]·w[r, k]`.
+    /// Vectors that this matrix is to be multiplied with, in the order of its rows.
+    pub(crate) fn inputs<'a>(&self, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Inputs<'a> {
+        let order = match &self.packing {
+            Packing::Dense(DType::BF16, _) => Some(Order::Natural),
+            Packing::Dense(..) => None,
+            Packing::Mxfp4 { .. } => Some(Order::Mxfp4),
+        };
+        Inputs::new(order, vectors, rounding)
+    }
+
+    /// The products of some rows with every vector: `to[v, r] = Σ_k vectors[v][k]·w[r, k]`.
     pub(crate) fn products(
+        &self,
+        rows: Range<usize>,
+        vectors: Part<'_>,
+        to: &mut [f32],
+    ) -> Result<()> {
+        let vectors = match vectors {
+            Part::Plain(vectors) => return self.plain_products(rows, vectors, to),
+            Part::Packed(vectors) => vectors,
+        };
+        thread_local! {
+            static PANEL: RefCell<Panel> = RefCell::default();
+        }
+        let step = rows.len();
+        PANEL.with_borrow_mut(|panel| {
+            for first in rows.clone().step_by(ROWS) {
+                let count = usize::min(ROWS, rows.end - first);
+                let data = to.get_mut(first - rows.start..).unwrap_or_default();
+                let out = Out { data, row_step: 1, vector_step: step };
+                let level = Level::current();
+                let found = match &self.packing {
+                    Packing::Dense(_, strips) => {
+                        collect(count, |row| strips.row(first + row).map(Bf16Row::new)).map(
+                            |rows| {
+                                products(level, Stored::Bf16(&rows[..count]), vectors, panel, out)
+                            },
+                        )
+                    }
+                    Packing::Mxfp4 { blocks, scales } => collect(count, |row| {
+                        let (codes, scales) = (blocks.row(first + row)?, scales.row(first + row)?);
+                        Some(Mxfp4Row::new(codes, scales))
+                    })
+                    .map(|rows| {
+                        products(level, Stored::Mxfp4(&rows[..count]), vectors, panel, out)
+                    }),
+                };
+                found.ok_or(Error::NoSuchRow { row: first + count - 1, rows: self.rows() })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The same for weights that are decoded to `f32` first.
+    fn plain_products(
         &self,
         rows: Range<usize>,
         vectors: &[&[f32]],
         products: &mut [f32],
     ) -> Result<()> {
-        let count = if vectors.len() < 4 { FEW } else { MANY };
+        let count = if vectors.len() < 4 { FEW } else { ROWS };
         for first in rows.clone().step_by(count) {
             let some = first..usize::min(first + count, rows.end);
             self.with_decoded(some, 0..self.cols(), |decoded| {
@@ -53,8 +109,8 @@ impl<B: AsRef<[u8]>> Matrix<B> {
     ) -> Result<()> {
         sums.fill(0.0);
         let mut factors = Vec::with_capacity(vectors.len());
-        for first in rows.clone().step_by(MANY) {
-            let some = first..usize::min(first + MANY, rows.end);
+        for first in rows.clone().step_by(ROWS) {
+            let some = first..usize::min(first + ROWS, rows.end);
             let places = first - rows.start..some.end - rows.start;
             factors.clear();
             factors.extend(vectors.iter().filter_map(|vector| vector.get(places.clone())));
@@ -84,4 +140,13 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             Ok(())
         })
     }
+}
+
+/// The first `count` rows; `None` where one is missing.
+fn collect<T: Copy + Default>(count: usize, row: impl Fn(usize) -> Option<T>) -> Option<[T; ROWS]> {
+    let mut rows: [T; ROWS] = array::from_fn(|_| T::default());
+    for (index, to) in rows.iter_mut().enumerate().take(count) {
+        *to = row(index)?;
+    }
+    Some(rows)
 }

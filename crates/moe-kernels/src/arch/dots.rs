@@ -11,6 +11,26 @@ pub(crate) struct Out<'a> {
     pub(crate) vector_step: usize,
 }
 
+impl Out<'_> {
+    /// Writes products of rows and vectors, of which these are the first.
+    #[inline(always)]
+    pub(super) fn put<const R: usize, const V: usize>(
+        &mut self,
+        row: usize,
+        vector: usize,
+        products: [[f32; V]; R],
+    ) {
+        for (r, products) in products.iter().enumerate() {
+            for (v, product) in products.iter().enumerate() {
+                let at = (row + r) * self.row_step + (vector + v) * self.vector_step;
+                if let Some(to) = self.data.get_mut(at) {
+                    *to = *product;
+                }
+            }
+        }
+    }
+}
+
 /// The product of every row with every vector, each as long as a row.
 ///
 /// Lane `l` of sixteen sums the elements `l`, `l + 16`, … in order; then the lanes are summed as a
@@ -66,30 +86,13 @@ impl Dots<'_> {
             for (i, to) in rows.iter_mut().enumerate() {
                 *to = self.rows.row(row + i);
             }
-            self.put(row, first, products::<S, R, V>(simd, self.rows.cols(), &rows, vectors));
+            self.out.put(row, first, products::<S, R, V>(simd, self.rows.cols(), &rows, vectors));
             row += R;
         }
         while row < self.rows.count() {
             let rows = [self.rows.row(row)];
-            self.put(row, first, products::<S, 1, V>(simd, self.rows.cols(), &rows, vectors));
+            self.out.put(row, first, products::<S, 1, V>(simd, self.rows.cols(), &rows, vectors));
             row += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn put<const R: usize, const V: usize>(
-        &mut self,
-        row: usize,
-        vector: usize,
-        products: [[f32; V]; R],
-    ) {
-        for (r, products) in products.iter().enumerate() {
-            for (v, product) in products.iter().enumerate() {
-                let at = (row + r) * self.out.row_step + (vector + v) * self.out.vector_step;
-                if let Some(to) = self.out.data.get_mut(at) {
-                    *to = *product;
-                }
-            }
         }
     }
 }
@@ -124,14 +127,15 @@ fn products<S: Simd, const R: usize, const V: usize>(
         }
     }
     if len.is_multiple_of(16) {
-        sums(simd, lanes)
+        lane_sums(simd, lanes)
     } else {
         sums_with_tails(simd, lanes, len / 16 * 16, rows, vectors)
     }
 }
 
+/// The sums of the lanes of each.
 #[inline(always)]
-fn sums<S: Simd, const R: usize, const V: usize>(
+pub(super) fn lane_sums<S: Simd, const R: usize, const V: usize>(
     simd: S,
     lanes: [[S::Lanes; V]; R],
 ) -> [[f32; V]; R] {

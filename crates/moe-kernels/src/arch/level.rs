@@ -11,9 +11,9 @@ use super::x86;
 /// An instruction set that this CPU has: a value exists only where its kernels may run.
 ///
 /// The best one is found while running. The environment variable `MOE_KERNELS_ARCH` (`portable`,
-/// `avx2`, `avx512`, `neon`), read once, lowers it for tests and measurements; a level that the CPU
-/// lacks or a name that is none is ignored. Weights are decoded by [`lowfloat`], which has levels of
-/// its own.
+/// `avx2`, `avx512`, `avx512bf16`, `neon`), read once, sets another for tests and measurements; a
+/// level that the CPU lacks or a name that is none is ignored. Weights other than bf16 and MXFP4 are
+/// decoded by [`lowfloat`], which has levels of its own.
 ///
 /// ```
 /// use moe_kernels::arch::Level;
@@ -31,12 +31,14 @@ enum Set {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
 
 #[cfg(target_arch = "x86_64")]
-const CANDIDATES: &[Set] = &[Set::Avx512, Set::Avx2, Set::Portable];
+const CANDIDATES: &[Set] = &[Set::Avx512Bf16, Set::Avx512, Set::Avx2, Set::Portable];
 #[cfg(target_arch = "aarch64")]
 const CANDIDATES: &[Set] = &[Set::Neon, Set::Portable];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -46,19 +48,21 @@ impl Level {
     /// Plain Rust, on every CPU.
     pub const PORTABLE: Self = Self(Set::Portable);
 
-    /// The level that functions use: the best one, unless `MOE_KERNELS_ARCH` names another.
+    /// The level that functions use: the fastest one, unless `MOE_KERNELS_ARCH` names another.
     #[must_use]
     pub fn current() -> Self {
         static CURRENT: OnceLock<Level> = OnceLock::new();
         *CURRENT.get_or_init(|| {
             let name = std::env::var_os("MOE_KERNELS_ARCH");
             let named = |name| Self::available().find(|level| level.name() == name);
-            let best = || Self::available().next().unwrap_or(Self::PORTABLE);
+            let fast = |level: &Self| level.0.preferred();
+            let best = || Self::available().find(fast).unwrap_or(Self::PORTABLE);
             name.as_ref().and_then(|name| name.to_str()).and_then(named).unwrap_or_else(best)
         })
     }
 
-    /// The levels of this CPU, best first; the last is [`PORTABLE`](Self::PORTABLE).
+    /// The levels of this CPU, the one with most instructions first; the last is
+    /// [`PORTABLE`](Self::PORTABLE).
     pub fn available() -> impl Iterator<Item = Self> {
         CANDIDATES.iter().copied().filter(|set| set.detected()).map(Self)
     }
@@ -72,9 +76,19 @@ impl Level {
             Set::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bf16 => "avx512bf16",
             #[cfg(target_arch = "aarch64")]
             Set::Neon => "neon",
         }
+    }
+
+    /// Whether products of bf16 are best left in bf16: there is an instruction for them.
+    pub(crate) const fn has_pairs(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, Set::Avx512Bf16);
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
     }
 
     /// Runs a loop with the instructions of this level.
@@ -87,6 +101,9 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Set::Avx512 => unsafe { x86::avx512::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Set::Avx512Bf16 => unsafe { x86::avx512bf16::run(kernel) },
             // NEON is part of the target: the compiler has used it already.
             #[cfg(target_arch = "aarch64")]
             Set::Neon => kernel.run(Portable),
@@ -102,8 +119,19 @@ impl Set {
             Self::Avx2 => x86::avx2::detected(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => x86::avx512::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => x86::avx512bf16::detected(),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => cfg!(target_feature = "neon"),
+        }
+    }
+
+    /// Whether this is faster than the sets that it contains, on this CPU.
+    fn preferred(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => x86::avx512bf16::preferred(),
+            _ => true,
         }
     }
 }

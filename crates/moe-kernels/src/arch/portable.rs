@@ -1,5 +1,6 @@
 //! Plain Rust, on every CPU.
 
+use super::mxfp4::{VALUES, offset};
 use super::simd::{Simd, sum};
 
 /// Arrays that the optimiser turns into the vectors of the target.
@@ -47,5 +48,52 @@ impl Simd for Portable {
     #[inline(always)]
     fn sums(self, lanes: [[f32; 16]; 4]) -> [f32; 4] {
         [sum(&lanes[0]), sum(&lanes[1]), sum(&lanes[2]), sum(&lanes[3])]
+    }
+
+    type Pairs = [u32; 16];
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[u8; 64]) -> [u32; 16] {
+        let mut pairs = [0; 16];
+        for (pair, bytes) in pairs.iter_mut().zip(from.as_chunks::<4>().0) {
+            *pair = u32::from_le_bytes(*bytes);
+        }
+        pairs
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32; 16]) -> [u32; 16] {
+        *from
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, pairs: [u32; 16], to: &mut [u32; 16]) {
+        *to = pairs;
+    }
+
+    #[inline(always)]
+    fn firsts(self, pairs: [u32; 16]) -> [f32; 16] {
+        pairs.map(|pair| f32::from_bits(pair << 16))
+    }
+
+    #[inline(always)]
+    fn seconds(self, pairs: [u32; 16]) -> [f32; 16] {
+        pairs.map(|pair| f32::from_bits(pair & 0xFFFF_0000))
+    }
+
+    #[inline(always)]
+    fn mxfp4(self, codes: [u32; 16], scales: [u8; 4]) -> [[u32; 16]; 4] {
+        let mut pairs = [[0; 16]; 4];
+        for lane in 0..16 {
+            let offset = offset(scales[lane / 4]);
+            for (step, pairs) in pairs.iter_mut().enumerate() {
+                let value = |shift: usize| {
+                    let code = codes[lane] >> shift & 0xF;
+                    u32::from(VALUES[code as usize].saturating_sub(offset))
+                };
+                pairs[lane] = value(4 * step) | value(16 + 4 * step) << 16;
+            }
+        }
+        pairs
     }
 }

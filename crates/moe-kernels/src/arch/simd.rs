@@ -1,4 +1,4 @@
-//! Sixteen lanes of `f32`.
+//! Sixteen lanes of `f32`, and sixteen pairs of bf16.
 
 /// Sixteen `f32` and what is done with them. A value of the type is proof that the CPU has the
 /// instructions.
@@ -24,6 +24,47 @@ pub(super) trait Simd: Copy {
 
     /// The sums of the lanes of each, as [`sum`] has them.
     fn sums(self, lanes: [Self::Lanes; 4]) -> [f32; 4];
+
+    /// Sixteen pairs of bf16: of each, the first is the lower half of 32 bits.
+    type Pairs: Copy;
+
+    /// The pairs of 64 bytes, little-endian, at any alignment.
+    fn load_pairs(self, from: &[u8; 64]) -> Self::Pairs;
+
+    fn load_words(self, from: &[u32; 16]) -> Self::Pairs;
+
+    /// The pairs of at most 64 bytes; what is missing is zero.
+    #[inline(always)]
+    fn load_part(self, from: &[u8]) -> Self::Pairs {
+        let mut bytes = [0; 64];
+        for (to, from) in bytes.iter_mut().zip(from) {
+            *to = *from;
+        }
+        self.load_pairs(&bytes)
+    }
+
+    fn store_pairs(self, pairs: Self::Pairs, to: &mut [u32; 16]);
+
+    /// The first of every pair, exactly.
+    fn firsts(self, pairs: Self::Pairs) -> Self::Lanes;
+
+    /// The second of every pair, exactly.
+    fn seconds(self, pairs: Self::Pairs) -> Self::Lanes;
+
+    /// Adds the products of the seconds to `c`, then those of the firsts.
+    #[inline(always)]
+    fn dot(self, a: Self::Pairs, b: Self::Pairs, c: Self::Lanes) -> Self::Lanes {
+        let c = self.mul_add(self.seconds(a), self.seconds(b), c);
+        self.mul_add(self.firsts(a), self.firsts(b), c)
+    }
+
+    /// Four blocks of MXFP4, as pairs in the order that [`Order::Mxfp4`](super::Order::Mxfp4) states.
+    /// Scales are in [`MXFP4_SCALES`](super::mxfp4::SCALES), so that all weights are normal bf16.
+    fn mxfp4(self, codes: Self::Pairs, scales: [u8; 4]) -> [Self::Pairs; 4];
+
+    /// Asks for the cache line at `address`, which need not exist.
+    #[inline(always)]
+    fn prefetch(self, _address: *const u8) {}
 }
 
 /// A loop that can be compiled for every instruction set.

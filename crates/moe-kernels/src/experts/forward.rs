@@ -9,6 +9,7 @@ use super::panels::{Panels, Task};
 use super::scratch::{ExpertsScratch, prefix};
 use super::{ExpertMatrix, Experts};
 use crate::arch::bf16;
+use crate::inputs::{Inputs, Part};
 use crate::{Result, Rounding};
 
 impl<B: AsRef<[u8]> + Sync> Experts<B> {
@@ -27,12 +28,12 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         let groups = &*groups;
         let (hidden, intermediate) = (self.hidden, self.intermediate);
 
-        let token = |choice: &usize| &x[choice / k * hidden..][..hidden];
-        let vectors: Vec<&[f32]> = groups.order().iter().map(token).collect();
+        let inputs = self.gate_up.inputs(x.chunks_exact(hidden).collect(), rounding);
+        let vectors = inputs.choose(groups.order().iter().map(|choice| choice / k));
         let panels = Panels { groups, outputs: intermediate, panel: self.gate_up.panel() / 2 };
         let buffer = prefix(buffer, panels.len());
         panels.tasks(buffer).into_par_iter().try_for_each_init(Vec::new, |sums, task| {
-            let vectors = &vectors[task.group.places()];
+            let vectors = vectors.part(task.group.places());
             self.activate(task, vectors, rounding, sums)
         })?;
 
@@ -44,11 +45,12 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
             }
         });
 
-        let vectors: Vec<&[f32]> = activations.chunks_exact(intermediate).collect();
+        let inputs = self.down.inputs(activations.chunks_exact(intermediate).collect(), rounding);
+        let vectors = inputs.choose(0..groups.choices());
         let panels = Panels { groups, outputs: hidden, panel: self.down.panel() };
         let results = prefix(results, panels.len());
         panels.tasks(results).into_par_iter().try_for_each(|task| {
-            let vectors = &vectors[task.group.places()];
+            let vectors = vectors.part(task.group.places());
             self.project(task, vectors, rounding)
         })?;
 
@@ -68,7 +70,7 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
     fn activate(
         &self,
         task: Task<'_>,
-        vectors: &[&[f32]],
+        vectors: Part<'_>,
         rounding: Rounding,
         sums: &mut Vec<f32>,
     ) -> Result<()> {
@@ -85,7 +87,7 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
     }
 
     /// The results of a task.
-    fn project(&self, task: Task<'_>, vectors: &[&[f32]], rounding: Rounding) -> Result<()> {
+    fn project(&self, task: Task<'_>, vectors: Part<'_>, rounding: Rounding) -> Result<()> {
         let Task { group, first, width, out } = task;
         let (all, outputs) = (self.hidden, first..first + width);
         self.down.products(group.expert, outputs.clone(), all, vectors, out)?;
@@ -114,20 +116,28 @@ impl<B: AsRef<[u8]>> ExpertMatrix<B> {
         expert: usize,
         outputs: Range<usize>,
         all: usize,
-        vectors: &[&[f32]],
+        vectors: Part<'_>,
         products: &mut [f32],
     ) -> Result<()> {
-        match self {
-            Self::RowsOut(matrix) => {
-                let first = expert * all;
-                let rows = first + outputs.start..first + outputs.end;
-                matrix.products(rows, vectors, products)
-            }
-            Self::RowsIn(matrix) => {
+        match (self, vectors) {
+            (Self::RowsIn(matrix), Part::Plain(vectors)) => {
                 let inputs = vectors.first().map_or(0, |vector| vector.len());
                 let rows = expert * inputs..(expert + 1) * inputs;
                 matrix.weighted_sums(rows, outputs, vectors, products)
             }
+            (Self::RowsOut(matrix) | Self::RowsIn(matrix), vectors) => {
+                let first = expert * all;
+                let rows = first + outputs.start..first + outputs.end;
+                matrix.products(rows, vectors, products)
+            }
+        }
+    }
+
+    /// Vectors that the experts' matrices are to be multiplied with.
+    fn inputs<'a>(&self, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Inputs<'a> {
+        match self {
+            Self::RowsOut(matrix) => matrix.inputs(vectors, rounding),
+            Self::RowsIn(_) => Inputs::Plain(vectors),
         }
     }
 }

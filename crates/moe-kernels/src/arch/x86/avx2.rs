@@ -1,10 +1,14 @@
 //! AVX2 with FMA: x86-64 CPUs since 2013.
 
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_movehdup_ps,
-    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+    __m256, __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_si256,
+    _mm256_castsi256_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_movehdup_ps,
+    _mm256_or_si256, _mm256_permute2f128_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_slli_epi16, _mm256_slli_epi32,
+    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_subs_epu16,
 };
 
+use crate::arch::mxfp4::{OFFSET, VALUES};
 use crate::arch::simd::{Kernel, Simd};
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -77,6 +81,125 @@ impl Simd for Avx2 {
         // SAFETY: `self` is proof of AVX.
         unsafe { sums_of_eight(eight) }
     }
+
+    /// Pairs 0 to 7, then 8 to 15.
+    type Pairs = [__m256i; 2];
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[u8; 64]) -> [__m256i; 2] {
+        let (halves, _) = from.as_chunks::<32>();
+        // SAFETY: `self` is proof of AVX; 32 bytes are readable, the alignment is free.
+        let low = unsafe { _mm256_loadu_si256(halves[0].as_ptr().cast()) };
+        // SAFETY: as above.
+        let high = unsafe { _mm256_loadu_si256(halves[1].as_ptr().cast()) };
+        [low, high]
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32; 16]) -> [__m256i; 2] {
+        let (halves, _) = from.as_chunks::<8>();
+        // SAFETY: `self` is proof of AVX; 32 bytes are readable, the alignment is free.
+        let low = unsafe { _mm256_loadu_si256(halves[0].as_ptr().cast()) };
+        // SAFETY: as above.
+        let high = unsafe { _mm256_loadu_si256(halves[1].as_ptr().cast()) };
+        [low, high]
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, pairs: [__m256i; 2], to: &mut [u32; 16]) {
+        let (halves, _) = to.as_chunks_mut::<8>();
+        // SAFETY: `self` is proof of AVX; 32 bytes are writable, the alignment is free.
+        unsafe { _mm256_storeu_si256(halves[0].as_mut_ptr().cast(), pairs[0]) };
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(halves[1].as_mut_ptr().cast(), pairs[1]) };
+    }
+
+    #[inline(always)]
+    fn firsts(self, [low, high]: [__m256i; 2]) -> [__m256; 2] {
+        // SAFETY: `self` is proof of AVX2.
+        unsafe {
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn seconds(self, [low, high]: [__m256i; 2]) -> [__m256; 2] {
+        // SAFETY: `self` is proof of AVX2.
+        unsafe {
+            let mask = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
+            [
+                _mm256_castsi256_ps(_mm256_and_si256(low, mask)),
+                _mm256_castsi256_ps(_mm256_and_si256(high, mask)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn mxfp4(self, [low, high]: [__m256i; 2], scales: [u8; 4]) -> [[__m256i; 2]; 4] {
+        let scales = i32::from_le_bytes(scales);
+        // SAFETY: `self` is proof of AVX2.
+        let (low, high) = unsafe { (two_blocks::<0>(low, scales), two_blocks::<2>(high, scales)) };
+        [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a prefetch of any address does nothing that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+}
+
+/// One byte of each of [`VALUES`], for both halves of a register.
+const fn bytes(which: usize) -> [i8; 32] {
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        bytes[i] = VALUES[i % 16].to_le_bytes()[which].cast_signed();
+        i += 1;
+    }
+    bytes
+}
+
+/// Two blocks of MXFP4 as four times eight pairs; their scales are bytes `FIRST` and `FIRST + 1`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn two_blocks<const FIRST: i8>(codes: __m256i, scales: i32) -> [__m256i; 4] {
+    const LOW: [i8; 32] = bytes(0);
+    const HIGH: [i8; 32] = bytes(1);
+    // SAFETY: 32 bytes are readable, the alignment is free.
+    let low_bytes = unsafe { _mm256_loadu_si256(LOW.as_ptr().cast()) };
+    // SAFETY: as above.
+    let high_bytes = unsafe { _mm256_loadu_si256(HIGH.as_ptr().cast()) };
+    let (a, b) = (FIRST, FIRST + 1);
+    #[rustfmt::skip]
+    let spread = _mm256_setr_epi8(
+        a, -1, a, -1, a, -1, a, -1, a, -1, a, -1, a, -1, a, -1,
+        b, -1, b, -1, b, -1, b, -1, b, -1, b, -1, b, -1, b, -1,
+    );
+    let scales = _mm256_shuffle_epi8(_mm256_set1_epi32(scales), spread);
+    let offset =
+        _mm256_sub_epi16(_mm256_set1_epi16(OFFSET.cast_signed()), _mm256_slli_epi16::<7>(scales));
+    let nibble = _mm256_set1_epi32(0x0F0F_0F0F);
+    let low_byte = _mm256_set1_epi16(0xFF);
+    let mut pairs = [codes; 4];
+    for parity in 0..2 {
+        let shifted = if parity == 0 { codes } else { _mm256_srli_epi16::<4>(codes) };
+        let index = _mm256_and_si256(shifted, nibble);
+        let low = _mm256_shuffle_epi8(low_bytes, index);
+        let high = _mm256_shuffle_epi8(high_bytes, index);
+        // Of the codes in the lower byte of every 16 bits, then of those in the upper byte.
+        let lower = _mm256_or_si256(_mm256_and_si256(low, low_byte), _mm256_slli_epi16::<8>(high));
+        let upper = _mm256_or_si256(
+            _mm256_srli_epi16::<8>(low),
+            _mm256_slli_epi16::<8>(_mm256_srli_epi16::<8>(high)),
+        );
+        pairs[parity] = _mm256_subs_epu16(lower, offset);
+        pairs[parity + 2] = _mm256_subs_epu16(upper, offset);
+    }
+    pairs
 }
 
 /// The sum of each vector: of lanes four apart, then two, one.

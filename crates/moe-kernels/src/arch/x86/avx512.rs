@@ -1,28 +1,43 @@
 //! AVX-512: x86-64 server CPUs since 2017.
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm512_castps512_ps256, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    __m256, __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm512_and_si512,
+    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_permutexvar_epi16,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8, _mm512_slli_epi16,
+    _mm512_slli_epi32, _mm512_srli_epi16, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi16,
+    _mm512_subs_epu16,
 };
 
 use super::avx2::sums_of_eight;
+use crate::arch::mxfp4::{OFFSET, VALUES};
 use crate::arch::simd::{Kernel, Simd};
 
-/// Proof that the CPU has AVX-512 F, DQ and VL, and what [`Avx2`](super::avx2::Avx2) proves.
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and what [`Avx2`](super::avx2::Avx2) proves.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arch) struct Avx512(());
+
+impl Avx512 {
+    /// To be called where the features are enabled.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
 
 pub(in crate::arch) fn detected() -> bool {
     super::avx2::detected()
         && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
 }
 
 /// Safe to call on a CPU that has the features.
-#[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(in crate::arch) fn run<K: Kernel>(kernel: K) {
-    kernel.run(Avx512(()));
+    kernel.run(Avx512::new());
 }
 
 impl Simd for Avx512 {
@@ -64,6 +79,102 @@ impl Simd for Avx512 {
         // SAFETY: `self` is proof of AVX-512 F and DQ.
         unsafe { sums(lanes) }
     }
+
+    type Pairs = __m512i;
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[u8; 64]) -> __m512i {
+        // SAFETY: `self` is proof of AVX-512; 64 bytes are readable, the alignment is free.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn load_part(self, from: &[u8]) -> __m512i {
+        let mask = match from.len() {
+            len @ 0..64 => (1 << len) - 1,
+            _ => u64::MAX,
+        };
+        // SAFETY: `self` is proof of AVX-512 BW; the bytes under the mask are readable.
+        unsafe { _mm512_maskz_loadu_epi8(mask, from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn load_words(self, from: &[u32; 16]) -> __m512i {
+        // SAFETY: `self` is proof of AVX-512; 64 bytes are readable, the alignment is free.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, pairs: __m512i, to: &mut [u32; 16]) {
+        // SAFETY: `self` is proof of AVX-512; 64 bytes are writable, the alignment is free.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs) };
+    }
+
+    #[inline(always)]
+    fn firsts(self, pairs: __m512i) -> __m512 {
+        // SAFETY: `self` is proof of AVX-512.
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)) }
+    }
+
+    #[inline(always)]
+    fn seconds(self, pairs: __m512i) -> __m512 {
+        // SAFETY: `self` is proof of AVX-512.
+        unsafe {
+            let mask = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
+            _mm512_castsi512_ps(_mm512_and_si512(pairs, mask))
+        }
+    }
+
+    #[inline(always)]
+    fn mxfp4(self, codes: __m512i, scales: [u8; 4]) -> [__m512i; 4] {
+        // SAFETY: `self` is proof of AVX-512 F and BW.
+        unsafe { four_blocks(codes, i32::from_le_bytes(scales)) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a prefetch of any address does nothing that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+}
+
+/// Four blocks of MXFP4 as four times sixteen pairs.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn four_blocks(codes: __m512i, scales: i32) -> [__m512i; 4] {
+    // An index is five bits, the code and one more; so the values are there twice.
+    const TWICE: [u16; 32] = {
+        let mut values = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            values[i] = VALUES[i % 16];
+            i += 1;
+        }
+        values
+    };
+    // To 16 bits each, and once for every 16 bits of its block.
+    const SPREAD: [i8; 64] = {
+        let mut spread = [-1; 64];
+        let mut i = 0;
+        while i < 64 {
+            spread[i] = (i / 16) as i8;
+            i += 2;
+        }
+        spread
+    };
+    // SAFETY: 64 bytes are readable, the alignment is free.
+    let values = unsafe { _mm512_loadu_si512(TWICE.as_ptr().cast()) };
+    // SAFETY: as above.
+    let spread = unsafe { _mm512_loadu_si512(SPREAD.as_ptr().cast()) };
+    let scales = _mm512_shuffle_epi8(_mm512_set1_epi32(scales), spread);
+    let offset =
+        _mm512_sub_epi16(_mm512_set1_epi16(OFFSET.cast_signed()), _mm512_slli_epi16::<7>(scales));
+    [
+        _mm512_subs_epu16(_mm512_permutexvar_epi16(codes, values), offset),
+        _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<4>(codes), values), offset),
+        _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<8>(codes), values), offset),
+        _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<12>(codes), values), offset),
+    ]
 }
 
 #[inline]

@@ -1,0 +1,99 @@
+//! Vectors in the form that a matrix multiplies best.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::Rounding;
+use crate::arch::{GROUP, Level, Narrow, Order, Vectors, Wide};
+
+/// Vectors of equal length, made ready once for all tasks of a product.
+#[derive(Debug)]
+pub(crate) enum Inputs<'a> {
+    /// As they came.
+    Plain(Vec<&'a [f32]>),
+    /// In the order of the weights, in `f32`; so many groups each.
+    Wide(Vec<Wide>, usize),
+    /// In the order of the weights, in bf16; so many groups each.
+    Narrow(Vec<Narrow>, usize),
+}
+
+/// Some of the vectors, any of them as often as wanted.
+#[derive(Debug)]
+pub(crate) enum Chosen<'a> {
+    Plain(Vec<&'a [f32]>),
+    Wide(Vec<&'a [Wide]>),
+    Narrow(Vec<&'a [Narrow]>),
+}
+
+/// Consecutive ones of those.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    Plain(&'a [&'a [f32]]),
+    Packed(Vectors<'a>),
+}
+
+impl<'a> Inputs<'a> {
+    /// Vectors for a matrix of this order; `None` for one that takes them as they are.
+    pub(crate) fn new(order: Option<Order>, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Self {
+        let groups = vectors.first().map_or(0, |vector| vector.len().div_ceil(GROUP));
+        let Some(order) = order else { return Self::Plain(vectors) };
+        if rounding == Rounding::Bf16 && Level::current().has_pairs() {
+            let pack = |elements: &[f32; GROUP]| Narrow::new(order, elements);
+            Self::Narrow(packed(&vectors, groups, Narrow::ZERO, pack), groups)
+        } else {
+            let pack = |elements: &[f32; GROUP]| Wide::new(order, elements);
+            Self::Wide(packed(&vectors, groups, Wide::ZERO, pack), groups)
+        }
+    }
+
+    /// The vectors with these indexes.
+    pub(crate) fn choose(&self, indexes: impl Iterator<Item = usize>) -> Chosen<'_> {
+        match self {
+            Self::Plain(vectors) => Chosen::Plain(indexes.map(|index| vectors[index]).collect()),
+            Self::Wide(data, groups) => Chosen::Wide(cut(data, *groups, indexes)),
+            Self::Narrow(data, groups) => Chosen::Narrow(cut(data, *groups, indexes)),
+        }
+    }
+}
+
+impl Chosen<'_> {
+    /// Those at these places.
+    pub(crate) fn part(&self, places: Range<usize>) -> Part<'_> {
+        match self {
+            Self::Plain(vectors) => Part::Plain(&vectors[places]),
+            Self::Wide(vectors) => Part::Packed(Vectors::Wide(&vectors[places])),
+            Self::Narrow(vectors) => Part::Packed(Vectors::Narrow(&vectors[places])),
+        }
+    }
+}
+
+fn cut<T>(data: &[T], groups: usize, indexes: impl Iterator<Item = usize>) -> Vec<&[T]> {
+    indexes.map(|index| &data[index * groups..][..groups]).collect()
+}
+
+fn packed<T: Copy + Send>(
+    vectors: &[&[f32]],
+    groups: usize,
+    zero: T,
+    pack: impl Fn(&[f32; GROUP]) -> T + Sync,
+) -> Vec<T> {
+    let mut packed = vec![zero; vectors.len() * groups];
+    let fill = |(to, vector): (&mut [T], &&[f32])| {
+        let (whole, rest) = vector.as_chunks::<GROUP>();
+        for (to, elements) in to.iter_mut().zip(whole) {
+            *to = pack(elements);
+        }
+        if let (Some(to), false) = (to.get_mut(whole.len()), rest.is_empty()) {
+            let mut elements = [0.0; GROUP];
+            elements[..rest.len()].copy_from_slice(rest);
+            *to = pack(&elements);
+        }
+    };
+    if let [vector] = vectors {
+        fill((&mut packed, vector));
+    } else if groups > 0 {
+        packed.par_chunks_mut(groups).zip(vectors).for_each(fill);
+    }
+    packed
+}
