@@ -75,6 +75,14 @@ pub enum Error {
         /// The type.
         dtype: DType,
     },
+    /// Weights that a form of fewer bits cannot hold.
+    #[error("row {row}, column {column} of the weights: expected finite numbers")]
+    NotFinite {
+        /// The row.
+        row: usize,
+        /// The column.
+        column: usize,
+    },
     /// A row that the matrix does not have.
     #[error("row {row} of a matrix with {rows} rows")]
     NoSuchRow {

@@ -3,6 +3,7 @@
 use lowfloat::mxfp4::{BLOCK, BLOCK_BYTES};
 use lowfloat::{DType, cast_bytes, mxfp4};
 
+use crate::repack::{Coded, Int8};
 use crate::view::check_len;
 use crate::{Error, Result, Strips};
 
@@ -31,6 +32,8 @@ pub struct Matrix<B> {
 pub(crate) enum Packing<B> {
     Dense(DType, Strips<B>),
     Mxfp4 { blocks: Strips<B>, scales: Strips<B> },
+    Coded(Coded<B>),
+    Int8(Int8<B>),
 }
 
 impl<B: AsRef<[u8]>> Matrix<B> {
@@ -75,6 +78,23 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         Ok(Self { cols, rows: blocks.rows(), packing: Packing::Mxfp4 { blocks, scales } })
     }
 
+    pub(crate) const fn packed(rows: usize, cols: usize, packing: Packing<B>) -> Self {
+        Self { cols, rows, packing }
+    }
+
+    /// The same weights with their bytes held by something else.
+    pub fn map<C: AsRef<[u8]>>(self, mut map: impl FnMut(B) -> C) -> Matrix<C> {
+        let packing = match self.packing {
+            Packing::Dense(dtype, strips) => Packing::Dense(dtype, strips.map(map)),
+            Packing::Mxfp4 { blocks, scales } => {
+                Packing::Mxfp4 { blocks: blocks.map(&mut map), scales: scales.map(map) }
+            }
+            Packing::Coded(coded) => Packing::Coded(coded.map(map)),
+            Packing::Int8(int8) => Packing::Int8(int8.map(map)),
+        };
+        Matrix { cols: self.cols, rows: self.rows, packing }
+    }
+
     /// The number of rows.
     #[must_use]
     pub const fn rows(&self) -> usize {
@@ -95,6 +115,8 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             Packing::Mxfp4 { blocks, scales } => {
                 blocks.byte_len().saturating_add(scales.byte_len())
             }
+            Packing::Coded(coded) => coded.byte_len(),
+            Packing::Int8(int8) => int8.byte_len(),
         }
     }
 
@@ -113,12 +135,12 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         self.decode_part(row, 0, to)
     }
 
-    /// Writes the part of a row that begins at column `from` and is as long as `to`. MXFP4: whole
-    /// blocks.
+    /// Writes the part of a row that begins at column `from` and is as long as `to`: whole blocks of
+    /// MXFP4 and of eight bits.
     pub(crate) fn decode_part(&self, row: usize, from: usize, to: &mut [f32]) -> Result<()> {
         let missing = || Error::NoSuchRow { row, rows: self.rows };
         let cols = to.len();
-        let to = bytemuck::cast_slice_mut(to);
+        let to: &mut [u8] = bytemuck::cast_slice_mut(to);
         let done = match &self.packing {
             Packing::Dense(dtype, rows) => {
                 let size = if *dtype == DType::F32 { 4 } else { 2 };
@@ -131,6 +153,14 @@ impl<B: AsRef<[u8]>> Matrix<B> {
                 let blocks = part(blocks, row, from * BLOCK_BYTES, count * BLOCK_BYTES);
                 let blocks = blocks.ok_or_else(missing)?;
                 mxfp4::dequantize_bytes(blocks, scales, DType::F32, to).is_ok()
+            }
+            Packing::Coded(coded) => {
+                coded.decode(row, from, bytemuck::cast_slice_mut(to)).ok_or_else(missing)?;
+                true
+            }
+            Packing::Int8(int8) => {
+                int8.decode(row, from, bytemuck::cast_slice_mut(to)).ok_or_else(missing)?;
+                true
             }
         };
         if done { Ok(()) } else { Err(missing()) }

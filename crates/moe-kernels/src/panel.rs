@@ -29,7 +29,9 @@ impl<B: AsRef<[u8]>> Matrix<B> {
     /// Vectors that this matrix is to be multiplied with, in the order of its rows.
     pub(crate) fn inputs<'a>(&self, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Inputs<'a> {
         let order = match &self.packing {
-            Packing::Dense(DType::BF16, _) => Some(Order::Natural),
+            Packing::Dense(DType::BF16, _) | Packing::Coded(_) | Packing::Int8(_) => {
+                Some(Order::Natural)
+            }
             Packing::Dense(..) => None,
             Packing::Mxfp4 { .. } => Some(Order::Mxfp4),
         };
@@ -57,21 +59,21 @@ impl<B: AsRef<[u8]>> Matrix<B> {
                 let data = to.get_mut(first - rows.start..).unwrap_or_default();
                 let out = Out { data, row_step: 1, vector_step: step };
                 let level = Level::current();
+                let run = |rows: Stored<'_>| products(level, rows, vectors, panel, out);
                 let found = match &self.packing {
                     Packing::Dense(_, strips) => {
-                        collect(count, |row| strips.row(first + row).map(Bf16Row::new)).map(
-                            |rows| {
-                                products(level, Stored::Bf16(&rows[..count]), vectors, panel, out)
-                            },
-                        )
+                        collect(count, |row| strips.row(first + row).map(Bf16Row::new))
+                            .map(|rows| run(Stored::Bf16(&rows[..count])))
                     }
                     Packing::Mxfp4 { blocks, scales } => collect(count, |row| {
                         let (codes, scales) = (blocks.row(first + row)?, scales.row(first + row)?);
                         Some(Mxfp4Row::new(codes, scales))
                     })
-                    .map(|rows| {
-                        products(level, Stored::Mxfp4(&rows[..count]), vectors, panel, out)
-                    }),
+                    .map(|rows| run(Stored::Mxfp4(&rows[..count]))),
+                    Packing::Coded(coded) => collect(count, |row| coded.row(first + row))
+                        .map(|rows| run(Stored::Coded(&rows[..count]))),
+                    Packing::Int8(int8) => collect(count, |row| int8.row(first + row))
+                        .map(|rows| run(Stored::Int8(&rows[..count]))),
                 };
                 found.ok_or(Error::NoSuchRow { row: first + count - 1, rows: self.rows() })?;
             }

@@ -91,3 +91,11 @@ impl<B: AsRef<[u8]>> Strips<B> {
         &self.pieces
     }
 }
+
+impl<B> Strips<B> {
+    /// The same rows with their bytes held by something else.
+    pub(crate) fn map<C>(self, map: impl FnMut(B) -> C) -> Strips<C> {
+        let Self { row_bytes, pieces, ends } = self;
+        Strips { row_bytes, pieces: pieces.into_iter().map(map).collect(), ends }
+    }
+}

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod accumulate;
+pub(crate) mod coded;
 mod dots;
 mod exp;
 mod level;
@@ -36,5 +37,5 @@ pub(crate) use products::{Panel, ROWS, Stored, Vectors, products};
 pub(crate) use round::{bf16, to_bf16};
 pub(crate) use rows::Rows;
 pub(crate) use softmax::{Softmax, softmax};
-pub(crate) use source::{Bf16Row, Mxfp4Row};
+pub(crate) use source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row};
 pub(crate) use swiglu::{Swiglu, swiglu};

@@ -96,4 +96,35 @@ impl Simd for Portable {
         }
         pairs
     }
+
+    #[inline(always)]
+    fn coded(self, indexes: &[u8; 64], lower: &[u8; 128], table: &[u8; 16]) -> [[u32; 16]; 4] {
+        let mut pairs = [[0; 16]; 4];
+        for (step, pairs) in pairs.iter_mut().enumerate() {
+            for (lane, pair) in pairs.iter_mut().enumerate() {
+                let value = |element: usize| {
+                    let (byte, shift) = super::coded::index_of(element);
+                    let upper = table[usize::from(indexes[byte] >> shift & 0xF)];
+                    u32::from(upper) << 8 | u32::from(lower[super::coded::lower_of(element)])
+                };
+                let first = 32 * step + 2 * lane;
+                *pair = value(first) | value(first + 1) << 16;
+            }
+        }
+        pairs
+    }
+
+    #[inline(always)]
+    fn signed(self, from: &[u8; 16]) -> [f32; 16] {
+        from.map(|byte| f32::from(byte.cast_signed()))
+    }
+
+    #[inline(always)]
+    fn join(self, firsts: [f32; 16], seconds: [f32; 16]) -> [u32; 16] {
+        let mut pairs = [0; 16];
+        for lane in 0..16 {
+            pairs[lane] = firsts[lane].to_bits() >> 16 | seconds[lane].to_bits() & 0xFFFF_0000;
+        }
+        pairs
+    }
 }

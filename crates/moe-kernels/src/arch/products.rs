@@ -3,7 +3,7 @@
 use super::dots::lane_sums;
 use super::order::{Narrow, Wide};
 use super::simd::{Kernel, Simd};
-use super::source::{Bf16Row, Mxfp4Row, Source};
+use super::source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row, Source};
 use super::{Level, Out};
 
 /// Rows of weights of one kind.
@@ -11,6 +11,8 @@ use super::{Level, Out};
 pub(crate) enum Stored<'a> {
     Bf16(&'a [Bf16Row<'a>]),
     Mxfp4(&'a [Mxfp4Row<'a>]),
+    Coded(&'a [CodedRow<'a>]),
+    Int8(&'a [Int8Row<'a>]),
 }
 
 /// Vectors in the order of the rows, each as many groups as a row, the last one filled with zeros.
@@ -42,6 +44,8 @@ pub(crate) fn products(
     match rows {
         Stored::Bf16(rows) => of_rows(level, rows, vectors, panel, out),
         Stored::Mxfp4(rows) => of_rows(level, rows, vectors, panel, out),
+        Stored::Coded(rows) => of_rows(level, rows, vectors, panel, out),
+        Stored::Int8(rows) => of_rows(level, rows, vectors, panel, out),
     }
 }
 
@@ -243,7 +247,7 @@ impl<W: Source, G: Group> Products<'_, W, G> {
             self.panel.clear();
             for row in rows {
                 for group in 0..row.groups() {
-                    row.prefetch(simd, group, ROWS);
+                    row.prefetch(simd, group, ROWS * row.row_bytes());
                     self.panel.push(G::of_pairs(simd, row.group(simd, group)));
                 }
                 if let Some(tail) = row.tail(simd) {
@@ -326,11 +330,17 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     for v in 0..V {
         cut[v] = &vectors[v][..groups];
     }
+    let mut whole = *rows;
+    for r in 0..R {
+        whole[r] = rows[r].cut(groups);
+    }
+    // The rows that come next, if they lie there.
+    let ahead = R * rows[0].row_bytes();
     let mut sums = [[simd.splat(0.0); V]; R];
     for group in 0..groups {
         for r in 0..R {
-            rows[r].prefetch(simd, group, R);
-            let pairs = rows[r].group(simd, group);
+            whole[r].prefetch(simd, group, ahead);
+            let pairs = whole[r].group(simd, group);
             for step in 0..4 {
                 for v in 0..V {
                     sums[r][v] = cut[v][group].step(simd, step, pairs[step], sums[r][v]);

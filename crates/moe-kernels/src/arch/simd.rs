@@ -62,6 +62,16 @@ pub(super) trait Simd: Copy {
     /// Scales are in [`MXFP4_SCALES`](super::mxfp4::SCALES), so that all weights are normal bf16.
     fn mxfp4(self, codes: Self::Pairs, scales: [u8; 4]) -> [Self::Pairs; 4];
 
+    /// 128 bf16 from their lower bytes and four-bit indexes of their upper bytes in `table`, in the
+    /// layout that [`coded`](super::coded) states.
+    fn coded(self, indexes: &[u8; 64], lower: &[u8; 128], table: &[u8; 16]) -> [Self::Pairs; 4];
+
+    /// Sixteen signed bytes as `f32`.
+    fn signed(self, from: &[u8; 16]) -> Self::Lanes;
+
+    /// Pairs of values that bf16 holds.
+    fn join(self, firsts: Self::Lanes, seconds: Self::Lanes) -> Self::Pairs;
+
     /// Asks for the cache line at `address`, which need not exist.
     #[inline(always)]
     fn prefetch(self, _address: *const u8) {}

@@ -9,6 +9,7 @@ mod levels;
 mod linear;
 mod made;
 mod norm;
+mod repack;
 mod residual;
 mod rope;
 mod rounding;

@@ -1,5 +1,6 @@
 use lowfloat::DType;
-use moe_kernels::{Error, Matrix, Strips};
+use moe_kernels::{Error, Matrix, Rounding, Strips, linear};
+use ndarray::Array2;
 
 use crate::made::Packed;
 
@@ -22,6 +23,40 @@ fn rows_are_decoded_exactly() {
         w.decode_row(0, &mut [0.0; 95]),
         Err(Error::Length { argument: "destination of a row", expected: 96, found: 95 })
     );
+}
+
+#[test]
+fn every_scale_is_right_whatever_is_multiplied_with_it() {
+    const COLS: usize = 96;
+    let packed = Packed::new(256, COLS, 2);
+    let mut scales = packed.scales.clone();
+    // Every scale in the first block of a row, and once more in the last.
+    for (row, scales) in scales.chunks_exact_mut(3).enumerate() {
+        scales[if row % 2 == 0 { 0 } else { 2 }] = row as u8;
+    }
+    let strips = |bytes: &[u8], row| Strips::new(row, vec![bytes.to_vec()]).unwrap();
+    let w = Matrix::mxfp4(COLS, strips(&packed.blocks, 48), strips(&scales, 3)).unwrap();
+    // Ones, and so that the scaled sums are not lost beside the others.
+    for tokens in [1, 2, 7] {
+        for rounding in [Rounding::None, Rounding::F16] {
+            let x = Array2::from_elem((tokens, COLS), 1.0);
+            let mut y = Array2::zeros((tokens, 256));
+            linear(x.view(), &w, None, rounding, y.view_mut()).unwrap();
+            for row in 0..256 {
+                let mut decoded = [0.0; COLS];
+                w.decode_row(row, &mut decoded).unwrap();
+                let sum: f64 = decoded.iter().copied().map(f64::from).sum();
+                let size: f64 = decoded.iter().map(|weight| f64::from(weight.abs())).sum();
+                for y in y.column(row) {
+                    let near = (f64::from(*y) - sum).abs() <= 3e-7 * size;
+                    // What is too large for f32 is infinite, or not a number where it cancels out.
+                    let beyond = size > f64::from(f32::MAX) && !y.is_finite();
+                    let nan = sum.is_nan() && y.is_nan();
+                    assert!(near || beyond || nan, "scale of row {row}: {y}, not {sum}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

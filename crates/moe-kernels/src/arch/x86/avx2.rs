@@ -1,11 +1,14 @@
 //! AVX2 with FMA: x86-64 CPUs since 2013.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_si256,
-    _mm256_castsi256_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_movehdup_ps,
-    _mm256_or_si256, _mm256_permute2f128_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_slli_epi16, _mm256_slli_epi32,
-    _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_subs_epu16,
+    __m256, __m256i, _MM_HINT_T0, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_add_ps,
+    _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_movehdup_ps, _mm256_or_si256, _mm256_permute2f128_ps, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_shuffle_epi8,
+    _mm256_shuffle_ps, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
+    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_subs_epu16,
+    _mm256_unpackhi_epi8, _mm256_unpacklo_epi8,
 };
 
 use crate::arch::mxfp4::{OFFSET, VALUES};
@@ -146,6 +149,43 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn coded(self, indexes: &[u8; 64], lower: &[u8; 128], table: &[u8; 16]) -> [[__m256i; 2]; 4] {
+        let [low, high] = self.load_pairs(indexes);
+        let (lower, _) = lower.as_chunks::<64>();
+        let (first, second) = (self.load_pairs(&lower[0]), self.load_pairs(&lower[1]));
+        // SAFETY: `self` is proof of AVX2.
+        let (low, high) = unsafe {
+            (coded(low, first[0], second[0], table), coded(high, first[1], second[1], table))
+        };
+        [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
+    }
+
+    #[inline(always)]
+    fn signed(self, from: &[u8; 16]) -> [__m256; 2] {
+        let (halves, _) = from.as_chunks::<8>();
+        // SAFETY: `self` is proof of AVX2; eight bytes are readable.
+        unsafe {
+            let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(halves[0].as_ptr().cast()));
+            let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(halves[1].as_ptr().cast()));
+            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn join(self, firsts: [__m256; 2], seconds: [__m256; 2]) -> [__m256i; 2] {
+        // SAFETY: `self` is proof of AVX2.
+        unsafe {
+            let mask = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
+            let first = |lanes| _mm256_srli_epi32::<16>(_mm256_castps_si256(lanes));
+            let second = |lanes| _mm256_and_si256(_mm256_castps_si256(lanes), mask);
+            [
+                _mm256_or_si256(first(firsts[0]), second(seconds[0])),
+                _mm256_or_si256(first(firsts[1]), second(seconds[1])),
+            ]
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, address: *const u8) {
         // SAFETY: a prefetch of any address does nothing that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
@@ -161,6 +201,25 @@ const fn bytes(which: usize) -> [i8; 32] {
         i += 1;
     }
     bytes
+}
+
+/// Half of the pairs of a group.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn coded(indexes: __m256i, first: __m256i, second: __m256i, table: &[u8; 16]) -> [__m256i; 4] {
+    // SAFETY: sixteen bytes are readable, the alignment is free.
+    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    let table = _mm256_broadcastsi128_si256(table);
+    let nibble = _mm256_set1_epi8(0xF);
+    let even = _mm256_shuffle_epi8(table, _mm256_and_si256(indexes, nibble));
+    let odd = _mm256_srli_epi16::<4>(indexes);
+    let odd = _mm256_shuffle_epi8(table, _mm256_and_si256(odd, nibble));
+    [
+        _mm256_unpacklo_epi8(first, even),
+        _mm256_unpackhi_epi8(first, even),
+        _mm256_unpacklo_epi8(second, odd),
+        _mm256_unpackhi_epi8(second, odd),
+    ]
 }
 
 /// Two blocks of MXFP4 as four times eight pairs; their scales are bytes `FIRST` and `FIRST + 1`.

@@ -1,12 +1,14 @@
 //! AVX-512: x86-64 server CPUs since 2017.
 
 use std::arch::x86_64::{
-    __m256, __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm512_and_si512,
-    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_permutexvar_epi16,
-    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_shuffle_epi8, _mm512_slli_epi16,
-    _mm512_slli_epi32, _mm512_srli_epi16, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi16,
-    _mm512_subs_epu16,
+    __m256, __m512, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_ps,
+    _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_castps_si512, _mm512_castps512_ps256,
+    _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_extractf32x8_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_or_si512,
+    _mm512_permutexvar_epi16, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_shuffle_epi8, _mm512_slli_epi16, _mm512_slli_epi32, _mm512_srli_epi16,
+    _mm512_srli_epi32, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi16, _mm512_subs_epu16,
+    _mm512_unpackhi_epi8, _mm512_unpacklo_epi8,
 };
 
 use super::avx2::sums_of_eight;
@@ -132,10 +134,53 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn coded(self, indexes: &[u8; 64], lower: &[u8; 128], table: &[u8; 16]) -> [__m512i; 4] {
+        let (lower, _) = lower.as_chunks::<64>();
+        let (first, second) = (self.load_pairs(&lower[0]), self.load_pairs(&lower[1]));
+        // SAFETY: `self` is proof of AVX-512 F and BW.
+        unsafe { coded(self.load_pairs(indexes), first, second, table) }
+    }
+
+    #[inline(always)]
+    fn signed(self, from: &[u8; 16]) -> __m512 {
+        // SAFETY: `self` is proof of AVX-512; sixteen bytes are readable, the alignment is free.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn join(self, firsts: __m512, seconds: __m512) -> __m512i {
+        // SAFETY: `self` is proof of AVX-512.
+        unsafe {
+            let mask = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
+            let seconds = _mm512_and_si512(_mm512_castps_si512(seconds), mask);
+            _mm512_or_si512(_mm512_srli_epi32::<16>(_mm512_castps_si512(firsts)), seconds)
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, address: *const u8) {
         // SAFETY: a prefetch of any address does nothing that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
+}
+
+/// The pairs of a group.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn coded(indexes: __m512i, first: __m512i, second: __m512i, table: &[u8; 16]) -> [__m512i; 4] {
+    // SAFETY: sixteen bytes are readable, the alignment is free.
+    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    let table = _mm512_broadcast_i32x4(table);
+    let nibble = _mm512_set1_epi8(0xF);
+    let even = _mm512_shuffle_epi8(table, _mm512_and_si512(indexes, nibble));
+    let odd = _mm512_srli_epi16::<4>(indexes);
+    let odd = _mm512_shuffle_epi8(table, _mm512_and_si512(odd, nibble));
+    [
+        _mm512_unpacklo_epi8(first, even),
+        _mm512_unpackhi_epi8(first, even),
+        _mm512_unpacklo_epi8(second, odd),
+        _mm512_unpackhi_epi8(second, odd),
+    ]
 }
 
 /// Four blocks of MXFP4 as four times sixteen pairs.

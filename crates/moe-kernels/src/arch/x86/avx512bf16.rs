@@ -120,6 +120,21 @@ impl Simd for Avx512Bf16 {
     }
 
     #[inline(always)]
+    fn coded(self, indexes: &[u8; 64], lower: &[u8; 128], table: &[u8; 16]) -> [__m512i; 4] {
+        self.0.coded(indexes, lower, table)
+    }
+
+    #[inline(always)]
+    fn signed(self, from: &[u8; 16]) -> __m512 {
+        self.0.signed(from)
+    }
+
+    #[inline(always)]
+    fn join(self, firsts: __m512, seconds: __m512) -> __m512i {
+        self.0.join(firsts, seconds)
+    }
+
+    #[inline(always)]
     fn prefetch(self, address: *const u8) {
         self.0.prefetch(address);
     }
