@@ -190,6 +190,8 @@ def main():
     partial = f"{args.out}.partial"
     writer = gguf.GGUFWriter(partial, "gpt-oss")
     writer.add_name(os.path.basename(os.path.abspath(args.folder)))
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_MXFP4_MOE)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     add_config(writer, config)
     add_vocabulary(writer, args.folder, config)
     for entry in listed:

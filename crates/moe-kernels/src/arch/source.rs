@@ -191,7 +191,7 @@ pub(crate) struct CodedRow<'a> {
     /// In the order of the row, four bytes each.
     escapes: &'a [[u8; 4]],
     /// In which groups they are; the last bit stands for all groups from there on.
-    escaped: u64,
+    in_groups: u64,
 }
 
 impl<'a> CodedRow<'a> {
@@ -204,11 +204,11 @@ impl<'a> CodedRow<'a> {
     ) -> Self {
         let split = usize::min(cols / GROUP * GROUP_BYTES, bytes.len());
         let (whole, rest) = bytes.split_at(split);
-        let escaped = escapes.iter().fold(0, |escaped, escape| {
+        let in_groups = escapes.iter().fold(0, |groups, escape| {
             let group = Escape::from_le_bytes(*escape).element() / GROUP;
-            escaped | 1 << group.min(63)
+            groups | 1 << group.min(63)
         });
-        Self { whole: whole.as_chunks().0, rest, table, escapes, escaped }
+        Self { whole: whole.as_chunks().0, rest, table, escapes, in_groups }
     }
 }
 
@@ -250,7 +250,7 @@ impl Source for CodedRow<'_> {
         let (parts, _) = self.whole[group].as_chunks::<64>();
         let (lower, _) = parts[1..].as_flattened().as_chunks::<GROUP>();
         let pairs = simd.coded(&parts[0], &lower[0], &self.table);
-        if self.escaped >> group.min(63) & 1 == 0 {
+        if self.in_groups >> group.min(63) & 1 == 0 {
             return pairs;
         }
         let mut stored = [[0; 16]; 4];

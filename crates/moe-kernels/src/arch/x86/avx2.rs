@@ -120,31 +120,28 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn firsts(self, [low, high]: [__m256i; 2]) -> [__m256; 2] {
         // SAFETY: `self` is proof of AVX2.
-        unsafe {
-            [
-                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
-                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
-            ]
-        }
+        let low = unsafe { firsts(low) };
+        // SAFETY: as above.
+        let high = unsafe { firsts(high) };
+        [low, high]
     }
 
     #[inline(always)]
     fn seconds(self, [low, high]: [__m256i; 2]) -> [__m256; 2] {
         // SAFETY: `self` is proof of AVX2.
-        unsafe {
-            let mask = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
-            [
-                _mm256_castsi256_ps(_mm256_and_si256(low, mask)),
-                _mm256_castsi256_ps(_mm256_and_si256(high, mask)),
-            ]
-        }
+        let low = unsafe { seconds(low) };
+        // SAFETY: as above.
+        let high = unsafe { seconds(high) };
+        [low, high]
     }
 
     #[inline(always)]
     fn mxfp4(self, [low, high]: [__m256i; 2], scales: [u8; 4]) -> [[__m256i; 2]; 4] {
         let scales = i32::from_le_bytes(scales);
         // SAFETY: `self` is proof of AVX2.
-        let (low, high) = unsafe { (two_blocks::<0>(low, scales), two_blocks::<2>(high, scales)) };
+        let low = unsafe { two_blocks::<0>(low, scales) };
+        // SAFETY: as above.
+        let high = unsafe { two_blocks::<2>(high, scales) };
         [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
     }
 
@@ -154,35 +151,29 @@ impl Simd for Avx2 {
         let (lower, _) = lower.as_chunks::<64>();
         let (first, second) = (self.load_pairs(&lower[0]), self.load_pairs(&lower[1]));
         // SAFETY: `self` is proof of AVX2.
-        let (low, high) = unsafe {
-            (coded(low, first[0], second[0], table), coded(high, first[1], second[1], table))
-        };
+        let low = unsafe { coded(low, first[0], second[0], table) };
+        // SAFETY: as above.
+        let high = unsafe { coded(high, first[1], second[1], table) };
         [[low[0], high[0]], [low[1], high[1]], [low[2], high[2]], [low[3], high[3]]]
     }
 
     #[inline(always)]
     fn signed(self, from: &[u8; 16]) -> [__m256; 2] {
         let (halves, _) = from.as_chunks::<8>();
-        // SAFETY: `self` is proof of AVX2; eight bytes are readable.
-        unsafe {
-            let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(halves[0].as_ptr().cast()));
-            let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(halves[1].as_ptr().cast()));
-            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
-        }
+        // SAFETY: `self` is proof of AVX2.
+        let low = unsafe { signed(&halves[0]) };
+        // SAFETY: as above.
+        let high = unsafe { signed(&halves[1]) };
+        [low, high]
     }
 
     #[inline(always)]
     fn join(self, firsts: [__m256; 2], seconds: [__m256; 2]) -> [__m256i; 2] {
         // SAFETY: `self` is proof of AVX2.
-        unsafe {
-            let mask = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
-            let first = |lanes| _mm256_srli_epi32::<16>(_mm256_castps_si256(lanes));
-            let second = |lanes| _mm256_and_si256(_mm256_castps_si256(lanes), mask);
-            [
-                _mm256_or_si256(first(firsts[0]), second(seconds[0])),
-                _mm256_or_si256(first(firsts[1]), second(seconds[1])),
-            ]
-        }
+        let low = unsafe { join(firsts[0], seconds[0]) };
+        // SAFETY: as above.
+        let high = unsafe { join(firsts[1], seconds[1]) };
+        [low, high]
     }
 
     #[inline(always)]
@@ -190,6 +181,34 @@ impl Simd for Avx2 {
         // SAFETY: a prefetch of any address does nothing that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn firsts(pairs: __m256i) -> __m256 {
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn seconds(pairs: __m256i) -> __m256 {
+    let mask = _mm256_set1_epi32(0xFFFF_0000_u32.cast_signed());
+    _mm256_castsi256_ps(_mm256_and_si256(pairs, mask))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join(firsts: __m256, lanes: __m256) -> __m256i {
+    let firsts = _mm256_srli_epi32::<16>(_mm256_castps_si256(firsts));
+    _mm256_or_si256(firsts, _mm256_castps_si256(seconds(_mm256_castps_si256(lanes))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn signed(bytes: &[u8; 8]) -> __m256 {
+    // SAFETY: eight bytes are readable, the alignment is free.
+    let bytes = unsafe { _mm_loadl_epi64(bytes.as_ptr().cast()) };
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
 }
 
 /// One byte of each of [`VALUES`], for both halves of a register.

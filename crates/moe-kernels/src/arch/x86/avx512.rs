@@ -115,16 +115,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn firsts(self, pairs: __m512i) -> __m512 {
         // SAFETY: `self` is proof of AVX-512.
-        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)) }
+        unsafe { firsts(pairs) }
     }
 
     #[inline(always)]
     fn seconds(self, pairs: __m512i) -> __m512 {
         // SAFETY: `self` is proof of AVX-512.
-        unsafe {
-            let mask = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
-            _mm512_castsi512_ps(_mm512_and_si512(pairs, mask))
-        }
+        unsafe { seconds(pairs) }
     }
 
     #[inline(always)]
@@ -143,18 +140,14 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn signed(self, from: &[u8; 16]) -> __m512 {
-        // SAFETY: `self` is proof of AVX-512; sixteen bytes are readable, the alignment is free.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
+        // SAFETY: `self` is proof of AVX-512.
+        unsafe { signed(from) }
     }
 
     #[inline(always)]
     fn join(self, firsts: __m512, seconds: __m512) -> __m512i {
         // SAFETY: `self` is proof of AVX-512.
-        unsafe {
-            let mask = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
-            let seconds = _mm512_and_si512(_mm512_castps_si512(seconds), mask);
-            _mm512_or_si512(_mm512_srli_epi32::<16>(_mm512_castps_si512(firsts)), seconds)
-        }
+        unsafe { join(firsts, seconds) }
     }
 
     #[inline(always)]
@@ -220,6 +213,34 @@ fn four_blocks(codes: __m512i, scales: i32) -> [__m512i; 4] {
         _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<8>(codes), values), offset),
         _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<12>(codes), values), offset),
     ]
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn firsts(pairs: __m512i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn seconds(pairs: __m512i) -> __m512 {
+    let mask = _mm512_set1_epi32(0xFFFF_0000_u32.cast_signed());
+    _mm512_castsi512_ps(_mm512_and_si512(pairs, mask))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn join(firsts: __m512, lanes: __m512) -> __m512i {
+    let firsts = _mm512_srli_epi32::<16>(_mm512_castps_si512(firsts));
+    _mm512_or_si512(firsts, _mm512_castps_si512(seconds(_mm512_castps_si512(lanes))))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn signed(bytes: &[u8; 16]) -> __m512 {
+    // SAFETY: sixteen bytes are readable, the alignment is free.
+    let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
 }
 
 #[inline]

@@ -104,14 +104,8 @@ impl Simd for Avx512Bf16 {
     /// zero.
     #[inline(always)]
     fn dot(self, a: __m512i, b: __m512i, c: __m512) -> __m512 {
-        // SAFETY: `self` is proof of AVX-512 BF16; the types are 64 bytes of plain data.
-        unsafe {
-            _mm512_dpbf16_ps(
-                c,
-                transmute::<__m512i, __m512bh>(a),
-                transmute::<__m512i, __m512bh>(b),
-            )
-        }
+        // SAFETY: `self` is proof of AVX-512 BF16.
+        unsafe { dot(a, b, c) }
     }
 
     #[inline(always)]
@@ -138,4 +132,14 @@ impl Simd for Avx512Bf16 {
     fn prefetch(self, address: *const u8) {
         self.0.prefetch(address);
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn dot(a: __m512i, b: __m512i, c: __m512) -> __m512 {
+    // SAFETY: both types are 64 bytes of plain data.
+    let a = unsafe { transmute::<__m512i, __m512bh>(a) };
+    // SAFETY: as above.
+    let b = unsafe { transmute::<__m512i, __m512bh>(b) };
+    _mm512_dpbf16_ps(c, a, b)
 }
