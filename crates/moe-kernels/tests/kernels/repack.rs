@@ -128,8 +128,8 @@ fn products_with_eight_bits_are_those_with_the_decoded_weights() {
             let all = on_any_threads(|| run(&x, &int8, rounding));
             assert_eq!(bits(&all), bits(&run(&x, &same, rounding)), "{rows}x{cols}");
             for count in 1..7 {
-                let some = run(&x.slice(s![3..3 + count, ..]).to_owned(), &int8, rounding);
-                assert_eq!(bits(&some), bits(all.slice(s![3..3 + count, ..])), "{count}");
+                let part = run(&x.slice(s![3..3 + count, ..]).to_owned(), &int8, rounding);
+                assert_eq!(bits(&part), bits(all.slice(s![3..3 + count, ..])), "{count}");
             }
         }
     }
