@@ -10,9 +10,9 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
-use moe_engine::{Model, Options, Precision};
+use moe_engine::{Model, Options, Precision, Repack};
 use tempfile::TempDir;
 
 pub use sampling::SamplingArgs;
@@ -28,6 +28,13 @@ pub struct ModelArgs {
     /// How activations are rounded: f32 (exact), bf16 or f16
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
+    /// The form of the attention's projections and the head: stored, coded (twelve bits a weight instead of
+    /// sixteen, without loss) or int8
+    #[arg(long, default_value = "stored")]
+    pub dense: Dense,
+    /// The same as --dense coded
+    #[arg(long, conflicts_with = "dense")]
+    pub repack: bool,
     /// Threads that compute; all cores if not given
     #[arg(long)]
     pub threads: Option<usize>,
@@ -37,6 +44,24 @@ pub struct ModelArgs {
     /// Read every weight first, and refuse NaN
     #[arg(long)]
     pub check: bool,
+}
+
+/// The form of dense weights.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Dense {
+    Stored,
+    Coded,
+    Int8,
+}
+
+impl Dense {
+    fn repack(self) -> Option<Repack> {
+        match self {
+            Self::Stored => None,
+            Self::Coded => Some(Repack::Coded),
+            Self::Int8 => Some(Repack::Int8),
+        }
+    }
 }
 
 /// A model with the tokenizer that lies beside it, if one does.
@@ -54,6 +79,7 @@ impl ModelArgs {
         let path = self.model.as_deref().or(made_path).unwrap_or(Path::new(""));
         let options = Options {
             precision: self.precision,
+            dense: if self.repack { Some(Repack::Coded) } else { self.dense.repack() },
             threads: self.threads,
             chunk: self.chunk,
             check: self.check,

@@ -8,6 +8,8 @@ mod workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use moe_kernels::Repack;
+
 use crate::backend::{Backend, Cpu};
 use crate::weights::{LayerWeights, LinearWeights, Weights};
 use crate::{Config, Error, LayerKind, Precision, Result};
@@ -21,6 +23,10 @@ pub use observer::{At, Observer};
 pub struct Options {
     /// How activations are rounded.
     pub precision: Precision,
+    /// The form of the attention's projections and the head; as they are stored if `None`. Each is repacked
+    /// when it is first used, into anonymous memory: for gpt-oss-20b 1.8 GB ([`Repack::Coded`], the same
+    /// results to the bit) or 1.25 GB ([`Repack::Int8`]).
+    pub dense: Option<Repack>,
     /// Threads that compute; the number of cores if `None`.
     pub threads: Option<usize>,
     /// Tokens that go through the layers together; more of them need more memory (some 0.4 MB each for
@@ -33,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::F32, threads: None, chunk: 512, check: false }
+        Self { precision: Precision::F32, dense: None, threads: None, chunk: 512, check: false }
     }
 }
 
@@ -96,6 +102,7 @@ impl Model<Cpu> {
         let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
         let config = Config::open(folder)?;
         let cpu = Cpu::new(&config, options.precision, options.threads)?;
+        let cpu = cpu.with_dense(options.dense);
         let weights = cpu.run(|| Weights::open(&path, &config, options.check))?;
         Self::with_backend(path, config, weights, cpu, options)
     }
@@ -124,7 +131,7 @@ impl<B: Backend> Model<B> {
             let reason = "is 0, expected at least one token".to_owned();
             return Err(Error::Option { option: "chunk", reason });
         }
-        let fingerprint = fingerprint::fingerprint(&config, &weights, options.precision)?;
+        let fingerprint = fingerprint::fingerprint(&config, &weights, options)?;
         let bare = |weight| LinearWeights { weight, bias: None };
         let layers = weights.layers.into_iter().map(|layer| Layer::upload(&backend, layer));
         Ok(Self {

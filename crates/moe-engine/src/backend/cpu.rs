@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use half::{bf16, f16};
 use moe_kernels::{
-    self as kernels, Attention, Experts, ExpertsScratch, Heads, Rope, Rounding, Routing,
+    self as kernels, Attention, Experts, ExpertsScratch, Heads, Matrix, Repack, Rope, Rounding,
+    Routing,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -22,6 +23,7 @@ use crate::{Config, Error, Precision, Result};
 pub struct Cpu {
     pool: Arc<ThreadPool>,
     precision: Precision,
+    dense: Option<Repack>,
     heads: Heads,
     rope: Arc<Rope>,
     eps: f32,
@@ -42,10 +44,20 @@ impl Cpu {
         Ok(Self {
             pool: Arc::new(pool.map_err(|error| wrong(error.to_string()))?),
             precision,
+            dense: None,
             heads: config.heads,
             rope: Arc::new(Rope::new(&config.rope)?),
             eps: config.rms_norm_eps,
         })
+    }
+
+    /// Holds dense matrices in another form, each from its first use on: in anonymous memory, three quarters
+    /// or a half of what they take in bf16. Matrices of fewer than 512 rows, the routers among them, and such
+    /// as the form does not suit stay as they are.
+    #[must_use]
+    pub fn with_dense(mut self, dense: Option<Repack>) -> Self {
+        self.dense = dense;
+        self
     }
 
     /// Where the kernels round; [`Rounding`] says what each of them does.
@@ -55,6 +67,37 @@ impl Cpu {
             Precision::Bf16 => Rounding::Bf16,
             Precision::F16 => Rounding::F16,
         }
+    }
+}
+
+/// A matrix that may get another form.
+#[derive(Debug)]
+pub struct CpuLinear {
+    stored: LinearWeights,
+    repacked: OnceLock<Option<Matrix<Bytes>>>,
+}
+
+/// Rows of a matrix that is worth to repack. Routers have fewer, one for each expert: they are small, and
+/// what they decide should not depend on the form.
+const MANY_ROWS: usize = 512;
+
+impl CpuLinear {
+    /// The weights in the form that products are made with, once there is one.
+    fn current(&self) -> &Matrix<Bytes> {
+        self.repacked.get().and_then(Option::as_ref).unwrap_or(&self.stored.weight)
+    }
+
+    /// The weights in the form that products are made with.
+    fn in_form(&self, dense: Option<Repack>) -> Result<&Matrix<Bytes>> {
+        if let Some(repack) = dense
+            && self.repacked.get().is_none()
+            && self.stored.weight.rows() >= MANY_ROWS
+        {
+            let repacked = self.stored.weight.repacked(repack)?;
+            // Another thread may have been first; its result is the same.
+            let _ = self.repacked.set(repacked.map(|matrix| matrix.map(Bytes::from)));
+        }
+        Ok(self.current())
     }
 }
 
@@ -111,7 +154,7 @@ macro_rules! each {
 
 impl Backend for Cpu {
     type Vector = Vec<f32>;
-    type Linear = LinearWeights;
+    type Linear = CpuLinear;
     type Experts = Experts<Bytes>;
     type Buffer = CpuBuffer;
     type Routing = Routing;
@@ -133,17 +176,17 @@ impl Backend for Cpu {
         Ok(values)
     }
 
-    fn upload_linear(&self, weights: LinearWeights) -> Result<LinearWeights> {
-        Ok(weights)
+    fn upload_linear(&self, weights: LinearWeights) -> Result<CpuLinear> {
+        Ok(CpuLinear { stored: weights, repacked: OnceLock::new() })
     }
 
     fn upload_experts(&self, experts: Experts<Bytes>) -> Result<Experts<Bytes>> {
         Ok(experts)
     }
 
-    fn linear_bytes(&self, weights: &LinearWeights) -> u64 {
-        let bias = weights.bias.as_ref().map_or(0, |bias| size_of_val(bias.as_slice()));
-        (weights.weight.byte_len() + bias) as u64
+    fn linear_bytes(&self, weights: &CpuLinear) -> u64 {
+        let bias = weights.stored.bias.as_ref().map_or(0, |bias| size_of_val(bias.as_slice()));
+        (weights.current().byte_len() + bias) as u64
     }
 
     fn expert_bytes(&self, experts: &Experts<Bytes>) -> u64 {
@@ -175,11 +218,11 @@ impl Backend for Cpu {
         }))
     }
 
-    fn embed(&self, table: &LinearWeights, tokens: &[u32], x: &mut CpuBuffer) -> Result<()> {
+    fn embed(&self, table: &CpuLinear, tokens: &[u32], x: &mut CpuBuffer) -> Result<()> {
         x.set_rows(tokens.len());
         for (mut row, &token) in x.view_mut().outer_iter_mut().zip(tokens) {
             let Some(row) = row.as_slice_mut() else { continue };
-            table.weight.decode_row(token as usize, row)?;
+            table.stored.weight.decode_row(token as usize, row)?;
             // The residual stream is rounded at bf16 only.
             if self.precision == Precision::Bf16 {
                 self.rounding().apply(row);
@@ -193,9 +236,9 @@ impl Backend for Cpu {
         Ok(kernels::rms_norm(x.view(), weight, self.eps, self.rounding(), y.view_mut())?)
     }
 
-    fn linear(&self, x: &CpuBuffer, weights: &LinearWeights, y: &mut CpuBuffer) -> Result<()> {
+    fn linear(&self, x: &CpuBuffer, weights: &CpuLinear, y: &mut CpuBuffer) -> Result<()> {
         y.set_rows(x.rows);
-        let (weight, bias) = (&weights.weight, weights.bias.as_deref());
+        let (weight, bias) = (weights.in_form(self.dense)?, weights.stored.bias.as_deref());
         Ok(kernels::linear(x.view(), weight, bias, self.rounding(), y.view_mut())?)
     }
 

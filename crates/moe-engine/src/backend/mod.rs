@@ -11,7 +11,7 @@ use safeshards::Bytes;
 use crate::weights::LinearWeights;
 use crate::{Precision, Result};
 
-pub use cpu::{Cpu, CpuBuffer, CpuCache};
+pub use cpu::{Cpu, CpuBuffer, CpuCache, CpuLinear};
 
 /// What a backend can do, known before the first token.
 #[derive(Clone, Debug, PartialEq, Eq)]

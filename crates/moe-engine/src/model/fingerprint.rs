@@ -1,19 +1,23 @@
 //! Which sessions belong to a model.
 
-use moe_kernels::Matrix;
+use moe_kernels::{Matrix, Repack};
 use safeshards::Bytes;
 
+use super::Options;
 use crate::weights::{LayerWeights, Weights};
-use crate::{Config, LayerKind, Precision, Result};
+use crate::{Config, LayerKind, Result};
 
 /// A number that two models share only if their sessions can be exchanged.
 ///
 /// It is made of all that decides on keys and values: the precision, the configuration, and of the weights
 /// norms, sinks and the first rows of the large matrices, which differ between any two trainings. How weights are
-/// stored does not matter.
-pub(super) fn fingerprint(config: &Config, weights: &Weights, precision: Precision) -> Result<u64> {
+/// stored does not matter, but where eight bits of them are used.
+pub(super) fn fingerprint(config: &Config, weights: &Weights, options: &Options) -> Result<u64> {
     let mut hash = Fnv::new();
-    hash.bytes(precision.name().as_bytes());
+    hash.bytes(options.precision.name().as_bytes());
+    if options.dense == Some(Repack::Int8) {
+        hash.bytes(b"int8");
+    }
     hash.config(config);
     hash.first_row(&weights.embedding)?;
     for layer in &weights.layers {

@@ -3,6 +3,7 @@
 
 mod batches;
 mod containers;
+mod dense;
 mod endings;
 mod failures;
 mod finite;

@@ -41,22 +41,23 @@ fn types(tiny: &Tiny, precision: Precision) -> BTreeMap<&'static str, DType> {
     const TOKENS: usize = 5;
     let config = Config::open(tiny.path()).unwrap();
     let weights = Weights::open(tiny.path(), &config, true).unwrap();
-    let layer = &weights.layers[0];
+    let layer = weights.layers.into_iter().next().unwrap();
     let cpu = Cpu::new(&config, precision, Some(2)).unwrap();
+    let upload = |weights| cpu.upload_linear(weights).unwrap();
     let buffer = |columns| cpu.buffer(columns).unwrap();
     let mut types = BTreeMap::new();
 
     let (mut x, mut normed) = (buffer(config.hidden), buffer(config.hidden));
     let embedding = LinearWeights { weight: weights.embedding, bias: None };
-    cpu.embed(&embedding, &tokens(TOKENS, 1), &mut x).unwrap();
+    cpu.embed(&upload(embedding), &tokens(TOKENS, 1), &mut x).unwrap();
     types.insert("embed", held_in(&cpu.read(&x).unwrap()));
     cpu.rms_norm(&x, &layer.input_norm, &mut normed).unwrap();
     types.insert("rms_norm", held_in(&cpu.read(&normed).unwrap()));
 
     let mut query = buffer(config.query_width());
     let (mut key, mut value) = (buffer(config.kv_width()), buffer(config.kv_width()));
-    let projections = [&layer.query, &layer.key, &layer.value];
-    cpu.qkv(&normed, projections, [&mut query, &mut key, &mut value]).unwrap();
+    let [q, k, v] = [layer.query, layer.key, layer.value].map(upload);
+    cpu.qkv(&normed, [&q, &k, &v], [&mut query, &mut key, &mut value]).unwrap();
     types.insert("linear", held_in(&cpu.read(&query).unwrap()));
     let positions: Vec<_> = (0..TOKENS).collect();
     cpu.rope(&positions, &mut query).unwrap();
@@ -74,13 +75,13 @@ fn types(tiny: &Tiny, precision: Precision) -> BTreeMap<&'static str, DType> {
     types.insert("attend", held_in(&cpu.read(&attended).unwrap()));
 
     let mut update = buffer(config.hidden);
-    cpu.linear(&attended, &layer.output, &mut update).unwrap();
+    cpu.linear(&attended, &upload(layer.output), &mut update).unwrap();
     cpu.add(&mut x, &update).unwrap();
     types.insert("add", held_in(&cpu.read(&x).unwrap()));
 
     cpu.rms_norm(&x, &layer.post_attention_norm, &mut normed).unwrap();
     let mut router = buffer(config.experts);
-    cpu.linear(&normed, &layer.router, &mut router).unwrap();
+    cpu.linear(&normed, &upload(layer.router), &mut router).unwrap();
     let (mut routing, mut scratch) = (cpu.routing().unwrap(), cpu.scratch().unwrap());
     cpu.route(&router, config.experts_per_token, &mut routing).unwrap();
     types.insert("route", held_in(&cpu.read_routing(&routing).unwrap().1));
