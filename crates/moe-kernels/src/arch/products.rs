@@ -318,6 +318,30 @@ impl<W: Source, G: Group> Products<'_, W, G> {
     }
 }
 
+/// The body for each of at most four rows, with its number as a constant: the optimiser keeps an array in
+/// registers only where it sees every index, and it does not unroll every loop.
+macro_rules! each_row {
+    ($count:expr, $row:ident => $body:block) => {
+        const { assert!($count <= 4) };
+        if $count > 0 {
+            const $row: usize = 0;
+            $body
+        }
+        if $count > 1 {
+            const $row: usize = 1;
+            $body
+        }
+        if $count > 2 {
+            const $row: usize = 2;
+            $body
+        }
+        if $count > 3 {
+            const $row: usize = 3;
+            $body
+        }
+    };
+}
+
 /// The products of rows that are decoded on the way.
 #[inline(always)]
 fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
@@ -338,25 +362,25 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     let ahead = R * rows[0].row_bytes();
     let mut sums = [[simd.splat(0.0); V]; R];
     for group in 0..groups {
-        for r in 0..R {
-            whole[r].prefetch(simd, group, ahead);
-            let pairs = whole[r].group(simd, group);
+        each_row!(R, ROW => {
+            whole[ROW].prefetch(simd, group, ahead);
+            let pairs = whole[ROW].group(simd, group);
             for step in 0..4 {
                 for v in 0..V {
-                    sums[r][v] = cut[v][group].step(simd, step, pairs[step], sums[r][v]);
+                    sums[ROW][v] = cut[v][group].step(simd, step, pairs[step], sums[ROW][v]);
+                }
+            }
+        });
+    }
+    each_row!(R, ROW => {
+        if let Some(pairs) = rows[ROW].tail(simd) {
+            for step in 0..4 {
+                for v in 0..V {
+                    sums[ROW][v] = vectors[v][groups].step(simd, step, pairs[step], sums[ROW][v]);
                 }
             }
         }
-    }
-    for r in 0..R {
-        if let Some(pairs) = rows[r].tail(simd) {
-            for step in 0..4 {
-                for v in 0..V {
-                    sums[r][v] = vectors[v][groups].step(simd, step, pairs[step], sums[r][v]);
-                }
-            }
-        }
-    }
+    });
     lane_sums(simd, sums)
 }
 
