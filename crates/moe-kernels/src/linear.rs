@@ -11,8 +11,9 @@ use crate::{Matrix, Result, Rounding};
 /// [`Rounding::Bf16`].
 ///
 /// `x` is `[T, w.cols()]`, `bias` `[w.rows()]`, `y` `[T, w.rows()]`. Sums are `f32` in a fixed order;
-/// the weights are read once, whatever `T`. [`Rounding::F16`] rounds nothing here: a result enters
-/// no product before something else has been done to it.
+/// the weights are read once, whatever `T`. With [`Rounding::Bf16`] `x` holds values of bf16, as all
+/// functions give them then: others may be rounded first. [`Rounding::F16`] rounds nothing here: a
+/// result enters no product before something else has been done to it.
 ///
 /// # Errors
 ///
