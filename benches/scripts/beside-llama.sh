@@ -31,7 +31,7 @@ mkdir -p "$scratch"
 
 if [ ! -x "$python" ] || ! "$python" -c 'import gguf, llama_cpp'; then
   python3 -m venv "$scratch/venv-$version"
-  CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_BUILD_TYPE=Release ${CMAKE_ARGS:-}" "$python" -m pip install --quiet \
+  CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_BUILD_TYPE=Release -DLLAVA_BUILD=OFF ${CMAKE_ARGS:-}" "$python" -m pip install --quiet \
     --no-cache-dir --no-binary llama-cpp-python "llama-cpp-python==$version" gguf numpy
 fi
 [ -e "$gguf" ] || "$python" "$here/benches/scripts/llama_gguf.py" "$model" "$gguf" --dense "$dense"
