@@ -20,8 +20,20 @@ impl Out<'_> {
         vector: usize,
         products: [[f32; V]; R],
     ) {
-        for (r, products) in products.iter().enumerate() {
-            for (v, product) in products.iter().enumerate() {
+        self.put_some(row, vector, &products, (R, V));
+    }
+
+    /// Writes those of the first rows and vectors only, if there are more.
+    #[inline(always)]
+    pub(super) fn put_some<const R: usize, const V: usize>(
+        &mut self,
+        row: usize,
+        vector: usize,
+        products: &[[f32; V]; R],
+        (rows, vectors): (usize, usize),
+    ) {
+        for (r, products) in products.iter().enumerate().take(rows) {
+            for (v, product) in products.iter().enumerate().take(vectors) {
                 let at = (row + r) * self.row_step + (vector + v) * self.vector_step;
                 if let Some(to) = self.data.get_mut(at) {
                     *to = *product;

@@ -91,6 +91,33 @@ impl Level {
         return false;
     }
 
+    /// Runs a loop over `f32`: products of bf16 are of no use to it.
+    pub(super) fn run_wide<K: Kernel>(self, kernel: K) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is proof that the CPU has these instructions, and others.
+            Set::Avx512Bf16 => unsafe { x86::avx512::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Set::Avx512 => unsafe { x86::avx512::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Set::Avx2 => unsafe { x86::avx2::run(kernel) },
+            _ => kernel.run(Portable),
+        }
+    }
+
+    /// Runs a loop over bf16: levels without products of bf16 do not use it, so it is not compiled
+    /// for them.
+    pub(super) fn run_narrow<K: Kernel>(self, kernel: K) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level is proof that the CPU has these instructions.
+            Set::Avx512Bf16 => unsafe { x86::avx512bf16::run(kernel) },
+            _ => kernel.run(Portable),
+        }
+    }
+
     /// Runs a loop with the instructions of this level.
     pub(super) fn run<K: Kernel>(self, kernel: K) {
         match self.0 {

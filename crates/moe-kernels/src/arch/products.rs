@@ -57,17 +57,44 @@ fn of_rows<W: Source>(
     out: Out<'_>,
 ) {
     match vectors {
-        Vectors::Wide(vectors) => {
-            level.run(Products { rows, vectors, panel: &mut panel.wide, out });
+        Vectors::Wide(vectors) => in_groups(level, rows, vectors, &mut panel.wide, out),
+        Vectors::Narrow(vectors) => in_groups(level, rows, vectors, &mut panel.narrow, out),
+    }
+}
+
+fn in_groups<W: Source, G: Group>(
+    level: Level,
+    rows: &[W],
+    vectors: &[&[G]],
+    panel: &mut Vec<G>,
+    mut out: Out<'_>,
+) {
+    if vectors.len() <= FEW {
+        return G::run(level, Few { rows, vectors, out });
+    }
+    let groups = vectors[0].len();
+    for (block, rows) in rows.chunks(ROWS).enumerate() {
+        let len = rows.len().next_multiple_of(4) * groups;
+        if panel.len() < len {
+            panel.resize(len, G::ZERO);
         }
-        Vectors::Narrow(vectors) => {
-            level.run(Products { rows, vectors, panel: &mut panel.narrow, out });
+        G::run(level, Decode { rows, panel });
+        let first = block * ROWS;
+        G::run(level, PanelProducts { panel, first, rows: rows.len(), vectors, out: &mut out });
+        for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
+            G::run(level, Exactly { row: *row, index: first + i, vectors, out: &mut out });
         }
     }
 }
 
 /// A group of a vector.
 trait Group: Copy {
+    const ZERO: Self;
+
+    /// Runs a kernel on a level, or on the one of those that this form is meant for: there are many
+    /// kernels to compile.
+    fn run<K: Kernel>(level: Level, kernel: K);
+
     /// Registers of a group.
     const PARTS: usize;
 
@@ -88,6 +115,13 @@ trait Group: Copy {
 }
 
 impl Group for Wide {
+    const ZERO: Self = Self([[0.0; 16]; 8]);
+
+    #[inline]
+    fn run<K: Kernel>(level: Level, kernel: K) {
+        level.run_wide(kernel);
+    }
+
     const PARTS: usize = 8;
 
     type Part<S: Simd> = S::Lanes;
@@ -128,6 +162,13 @@ impl Group for Wide {
 }
 
 impl Group for Narrow {
+    const ZERO: Self = Self([[0; 16]; 4]);
+
+    #[inline]
+    fn run<K: Kernel>(level: Level, kernel: K) {
+        level.run_narrow(kernel);
+    }
+
     const PARTS: usize = 4;
 
     type Part<S: Simd> = S::Pairs;
@@ -171,150 +212,171 @@ impl Group for Narrow {
 /// a part of a second-level cache.
 pub(crate) const ROWS: usize = 16;
 
-struct Products<'a, W, G> {
+/// Vectors up to which rows are decoded in registers.
+const FEW: usize = 4;
+
+/// Products with few vectors: rows are decoded in registers.
+struct Few<'a, W, G> {
     rows: &'a [W],
     vectors: &'a [&'a [G]],
-    panel: &'a mut Vec<G>,
     out: Out<'a>,
 }
 
-impl<W: Source, G: Group> Kernel for Products<'_, W, G> {
+impl<W: Source, G: Group> Kernel for Few<'_, W, G> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         match *self.vectors {
             [] => {}
-            [a] => self.few(simd, [a]),
-            [a, b] => self.few(simd, [a, b]),
-            [a, b, c] => self.few(simd, [a, b, c]),
-            [a, b, c, d] => self.few(simd, [a, b, c, d]),
-            _ => self.many(simd),
+            [a] => self.vectors(simd, [a]),
+            [a, b] => self.vectors(simd, [a, b]),
+            // One more product costs less than one more kernel.
+            [a, b, c] => self.vectors(simd, [a, b, c, c]),
+            [a, b, c, d, ..] => self.vectors(simd, [a, b, c, d]),
         }
     }
 }
 
-impl<W: Source, G: Group> Products<'_, W, G> {
-    /// Decodes in registers.
+impl<W: Source, G: Group> Few<'_, W, G> {
     #[inline(always)]
-    fn few<S: Simd, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
+    fn vectors<S: Simd, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
         // As many sums at once as hide the latency of an addition and leave registers.
         if S::REGISTERS >= 32 {
-            self.few_rows::<S, 4, V>(simd, vectors);
+            self.blocks::<S, 4, V>(simd, vectors);
         } else if V == 1 {
-            self.few_rows::<S, 2, V>(simd, vectors);
+            self.blocks::<S, 2, V>(simd, vectors);
         } else {
-            self.few_rows::<S, 1, V>(simd, vectors);
+            self.blocks::<S, 1, V>(simd, vectors);
         }
     }
 
     #[inline(always)]
-    fn few_rows<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
-        let (blocks, rest) = self.rows.as_chunks::<R>();
-        for (block, rows) in blocks.iter().enumerate() {
-            if rows.iter().all(|row| row.has_pairs()) {
-                let products = in_registers::<S, W, G, R, V>(simd, rows, &vectors);
-                self.out.put(block * R, 0, products);
-            } else {
-                for (i, row) in rows.iter().enumerate() {
-                    self.alone(simd, *row, block * R + i, &vectors);
+    fn blocks<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
+        for (block, some) in self.rows.chunks(R).enumerate() {
+            // The last block is filled up with its first row.
+            let mut rows = [some[0]; R];
+            for (to, row) in rows.iter_mut().zip(some) {
+                *to = *row;
+            }
+            let products = in_registers::<S, W, G, R, V>(simd, &rows, &vectors);
+            self.out.put_some(block * R, 0, &products, (some.len(), self.vectors.len()));
+            for (i, row) in some.iter().enumerate() {
+                if !row.has_pairs() {
+                    exactly(simd, *row, block * R + i, self.vectors, &mut self.out);
                 }
             }
         }
-        for (i, row) in rest.iter().enumerate() {
-            self.alone(simd, *row, blocks.len() * R + i, &vectors);
+    }
+}
+
+/// Decodes rows to memory.
+struct Decode<'a, W, G> {
+    rows: &'a [W],
+    panel: &'a mut [G],
+}
+
+impl<W: Source, G: Group> Kernel for Decode<'_, W, G> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut to = self.panel.iter_mut();
+        for row in self.rows {
+            let ahead = ROWS * row.row_bytes();
+            for (group, to) in (0..row.groups()).zip(&mut to) {
+                row.prefetch(simd, group, ahead);
+                *to = G::of_pairs(simd, row.group(simd, group));
+            }
+            if let (Some(tail), Some(to)) = (row.tail(simd), to.next()) {
+                *to = G::of_pairs(simd, tail);
+            }
         }
     }
+}
 
+/// Products of decoded rows, of which the first is number `first`. The panel has whole blocks of four rows;
+/// what stands in those that are not rows does not matter.
+struct PanelProducts<'a, 'o, G> {
+    panel: &'a [G],
+    first: usize,
+    rows: usize,
+    vectors: &'a [&'a [G]],
+    out: &'a mut Out<'o>,
+}
+
+impl<G: Group> Kernel for PanelProducts<'_, '_, G> {
     #[inline(always)]
-    fn alone<S: Simd, const V: usize>(
-        &mut self,
-        simd: S,
-        row: W,
-        index: usize,
-        vectors: &[&[G]; V],
-    ) {
-        let products = if row.has_pairs() {
-            in_registers::<S, W, G, 1, V>(simd, &[row], vectors)
+    fn run<S: Simd>(mut self, simd: S) {
+        if S::REGISTERS >= 32 {
+            self.vectors::<S, 4, 6>(simd);
+        } else if S::REGISTERS >= 8 {
+            self.vectors::<S, 2, 2>(simd);
         } else {
-            [in_f32(simd, row, vectors)]
-        };
-        self.out.put(index, 0, products);
-    }
-
-    /// Decodes to memory.
-    #[inline(always)]
-    fn many<S: Simd>(&mut self, simd: S) {
-        for (block, rows) in self.rows.chunks(ROWS).enumerate() {
-            self.panel.clear();
-            for row in rows {
-                for group in 0..row.groups() {
-                    row.prefetch(simd, group, ROWS * row.row_bytes());
-                    self.panel.push(G::of_pairs(simd, row.group(simd, group)));
-                }
-                if let Some(tail) = row.tail(simd) {
-                    self.panel.push(G::of_pairs(simd, tail));
-                }
-            }
-            if S::REGISTERS >= 32 {
-                self.panel_products::<S, 4, 6>(simd, block * ROWS, rows.len());
-            } else if S::REGISTERS >= 8 {
-                self.panel_products::<S, 2, 2>(simd, block * ROWS, rows.len());
-            } else {
-                self.panel_products::<S, 1, 2>(simd, block * ROWS, rows.len());
-            }
-            for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
-                for (v, vector) in self.vectors.iter().enumerate() {
-                    let product = in_f32(simd, *row, &[*vector]);
-                    self.out.put(block * ROWS + i, v, [product]);
-                }
-            }
+            self.vectors::<S, 1, 2>(simd);
         }
     }
+}
 
-    /// Of all vectors with the decoded rows, of which the first is number `first`.
+impl<G: Group> PanelProducts<'_, '_, G> {
     #[inline(always)]
-    fn panel_products<S: Simd, const R: usize, const V: usize>(
-        &mut self,
-        simd: S,
-        first: usize,
-        rows: usize,
-    ) {
+    fn vectors<S: Simd, const R: usize, const V: usize>(&mut self, simd: S) {
         let (blocks, rest) = self.vectors.as_chunks::<V>();
         for (block, vectors) in blocks.iter().enumerate() {
-            self.panel_rows::<S, R, V>(simd, first, rows, vectors, block * V);
+            self.blocks::<S, R, V>(simd, vectors, block * V);
         }
         let done = blocks.len() * V;
         let (pairs, last) = rest.as_chunks::<2>();
         for (pair, vectors) in pairs.iter().enumerate() {
-            self.panel_rows::<S, R, 2>(simd, first, rows, vectors, done + 2 * pair);
+            self.blocks::<S, R, 2>(simd, vectors, done + 2 * pair);
         }
         for vector in last {
-            self.panel_rows::<S, R, 1>(simd, first, rows, &[*vector], done + 2 * pairs.len());
+            self.blocks::<S, R, 1>(simd, &[*vector], done + 2 * pairs.len());
         }
     }
 
     #[inline(always)]
-    fn panel_rows<S: Simd, const R: usize, const V: usize>(
+    fn blocks<S: Simd, const R: usize, const V: usize>(
         &mut self,
         simd: S,
-        first: usize,
-        rows: usize,
         vectors: &[&[G]; V],
         vector: usize,
     ) {
         let groups = vectors[0].len();
-        let mut row = 0;
-        while row + R <= rows {
+        for row in (0..self.rows).step_by(R) {
             let panel = &self.panel[row * groups..][..R * groups];
             let products = of_panel::<S, G, R, V>(simd, panel, groups, vectors);
-            self.out.put(first + row, vector, products);
-            row += R;
+            self.out.put_some(self.first + row, vector, &products, (self.rows - row, V));
         }
-        while row < rows {
-            let panel = &self.panel[row * groups..][..groups];
-            let products = of_panel::<S, G, 1, V>(simd, panel, groups, vectors);
-            self.out.put(first + row, vector, products);
-            row += 1;
+    }
+}
+
+/// The products of a row that does not yield pairs.
+struct Exactly<'a, 'o, W, G> {
+    row: W,
+    index: usize,
+    vectors: &'a [&'a [G]],
+    out: &'a mut Out<'o>,
+}
+
+impl<W: Source, G: Group> Kernel for Exactly<'_, '_, W, G> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        exactly(simd, self.row, self.index, self.vectors, self.out);
+    }
+}
+
+/// As [`Exactly`] does.
+#[inline(always)]
+fn exactly<S: Simd, W: Source, G: Group>(
+    simd: S,
+    row: W,
+    index: usize,
+    vectors: &[&[G]],
+    out: &mut Out<'_>,
+) {
+    for (v, vector) in vectors.iter().enumerate() {
+        let mut sums = [[simd.splat(0.0)]];
+        for (group, elements) in vector.iter().enumerate() {
+            sums[0][0] = elements.wide(simd, &row.wide(group), sums[0][0]);
         }
+        out.put(index, v, lane_sums(simd, sums));
     }
 }
 
@@ -382,24 +444,6 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
         }
     });
     lane_sums(simd, sums)
-}
-
-/// The products of a row that does not yield pairs.
-#[inline(always)]
-fn in_f32<S: Simd, W: Source, G: Group, const V: usize>(
-    simd: S,
-    row: W,
-    vectors: &[&[G]; V],
-) -> [f32; V] {
-    let mut sums = [[simd.splat(0.0); V]];
-    for group in 0..vectors[0].len() {
-        let wide = row.wide(group);
-        for v in 0..V {
-            sums[0][v] = vectors[v][group].wide(simd, &wide, sums[0][v]);
-        }
-    }
-    let [products] = lane_sums(simd, sums);
-    products
 }
 
 /// The products of decoded rows.
