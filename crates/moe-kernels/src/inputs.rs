@@ -5,6 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::Rounding;
+#[cfg(target_arch = "x86_64")]
+use crate::arch::Tiled;
 use crate::arch::{GROUP, Level, Narrow, Order, Vectors, Wide};
 
 /// Vectors of equal length, made ready once for all tasks of a product.
@@ -24,6 +26,8 @@ pub(crate) enum Chosen<'a> {
     Plain(Vec<&'a [f32]>),
     Wide(Vec<&'a [Wide]>),
     Narrow(Vec<&'a [Narrow]>),
+    #[cfg(target_arch = "x86_64")]
+    Tiled(Tiled<'a>),
 }
 
 /// Consecutive ones of those.
@@ -52,7 +56,14 @@ impl<'a> Inputs<'a> {
         match self {
             Self::Plain(vectors) => Chosen::Plain(indexes.map(|index| vectors[index]).collect()),
             Self::Wide(data, groups) => Chosen::Wide(cut(data, *groups, indexes)),
-            Self::Narrow(data, groups) => Chosen::Narrow(cut(data, *groups, indexes)),
+            Self::Narrow(data, groups) => {
+                let vectors = cut(data, *groups, indexes);
+                #[cfg(target_arch = "x86_64")]
+                if let Some(tiles) = Level::current().tiles() {
+                    return Chosen::Tiled(Tiled::new(tiles, vectors));
+                }
+                Chosen::Narrow(vectors)
+            }
         }
     }
 }
@@ -64,6 +75,8 @@ impl Chosen<'_> {
             Self::Plain(vectors) => Part::Plain(&vectors[places]),
             Self::Wide(vectors) => Part::Packed(Vectors::Wide(&vectors[places])),
             Self::Narrow(vectors) => Part::Packed(Vectors::Narrow(&vectors[places])),
+            #[cfg(target_arch = "x86_64")]
+            Self::Tiled(vectors) => Part::Packed(Vectors::Tiled(vectors.part(places))),
         }
     }
 }

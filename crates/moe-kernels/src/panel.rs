@@ -7,7 +7,8 @@ use std::ops::Range;
 use lowfloat::DType;
 
 use crate::arch::{
-    Bf16Row, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows, Stored, accumulate, dots, products,
+    Bf16Row, CALL, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows, Stored, accumulate, dots,
+    products,
 };
 use crate::inputs::{Inputs, Part};
 use crate::matrix::Packing;
@@ -23,7 +24,7 @@ const TASK: usize = 128 << 10;
 impl<B: AsRef<[u8]>> Matrix<B> {
     /// How many rows a task should have.
     pub(crate) fn rows_per_task(&self) -> usize {
-        (TASK / self.row_bytes().max(1)).next_multiple_of(ROWS).min(16 * ROWS)
+        (TASK / self.row_bytes().max(1)).next_multiple_of(CALL).min(8 * CALL)
     }
 
     /// Vectors that this matrix is to be multiplied with, in the order of its rows.
@@ -54,8 +55,8 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         }
         let step = rows.len();
         PANEL.with_borrow_mut(|panel| {
-            for first in rows.clone().step_by(ROWS) {
-                let count = usize::min(ROWS, rows.end - first);
+            for first in rows.clone().step_by(CALL) {
+                let count = usize::min(CALL, rows.end - first);
                 let data = to.get_mut(first - rows.start..).unwrap_or_default();
                 let out = Out { data, row_step: 1, vector_step: step };
                 let level = Level::current();
@@ -145,8 +146,8 @@ impl<B: AsRef<[u8]>> Matrix<B> {
 }
 
 /// The first `count` rows; `None` where one is missing.
-fn collect<T: Copy + Default>(count: usize, row: impl Fn(usize) -> Option<T>) -> Option<[T; ROWS]> {
-    let mut rows: [T; ROWS] = array::from_fn(|_| T::default());
+fn collect<T: Copy + Default>(count: usize, row: impl Fn(usize) -> Option<T>) -> Option<[T; CALL]> {
+    let mut rows: [T; CALL] = array::from_fn(|_| T::default());
     for (index, to) in rows.iter_mut().enumerate().take(count) {
         *to = row(index)?;
     }

@@ -41,6 +41,17 @@ impl Out<'_> {
             }
         }
     }
+
+    /// Writes the products of rows with one vector.
+    #[inline(always)]
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn put_rows(&mut self, row: usize, vector: usize, products: &[f32]) {
+        let at = row * self.row_step + vector * self.vector_step;
+        let places = self.data.get_mut(at..).unwrap_or_default();
+        for (to, product) in places.iter_mut().step_by(self.row_step.max(1)).zip(products) {
+            *to = *product;
+        }
+    }
 }
 
 /// The product of every row with every vector, each as long as a row.

@@ -11,8 +11,9 @@ use super::x86;
 /// An instruction set that this CPU has: a value exists only where its kernels may run.
 ///
 /// The best one is found while running. The environment variable `MOE_KERNELS_ARCH` (`portable`,
-/// `avx2`, `avx512`, `avx512bf16`, `neon`), read once, sets another for tests and measurements; a
-/// level that the CPU lacks or a name that is none is ignored. Weights other than bf16 and MXFP4 are
+/// `avx2`, `avx512`, `avx512bf16`, `amx`, `neon`), read once, sets another for tests and measurements; a
+/// level that the CPU lacks or a name that is none is ignored. `amx` asks Linux for room to keep tiles, for
+/// the whole process. Weights other than bf16 and MXFP4 are
 /// decoded by [`lowfloat`], which has levels of its own.
 ///
 /// ```
@@ -33,12 +34,14 @@ enum Set {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
 
 #[cfg(target_arch = "x86_64")]
-const CANDIDATES: &[Set] = &[Set::Avx512Bf16, Set::Avx512, Set::Avx2, Set::Portable];
+const CANDIDATES: &[Set] = &[Set::Amx, Set::Avx512Bf16, Set::Avx512, Set::Avx2, Set::Portable];
 #[cfg(target_arch = "aarch64")]
 const CANDIDATES: &[Set] = &[Set::Neon, Set::Portable];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -78,6 +81,8 @@ impl Level {
             Set::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Set::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "x86_64")]
+            Set::Amx => "amx",
             #[cfg(target_arch = "aarch64")]
             Set::Neon => "neon",
         }
@@ -86,7 +91,7 @@ impl Level {
     /// Whether products of bf16 are best left in bf16: there is an instruction for them.
     pub(crate) const fn has_pairs(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        return matches!(self.0, Set::Avx512Bf16);
+        return matches!(self.0, Set::Avx512Bf16 | Set::Amx);
         #[cfg(not(target_arch = "x86_64"))]
         return false;
     }
@@ -96,7 +101,7 @@ impl Level {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level is proof that the CPU has these instructions, and others.
-            Set::Avx512Bf16 => unsafe { x86::avx512::run(kernel) },
+            Set::Avx512Bf16 | Set::Amx => unsafe { x86::avx512::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Set::Avx512 => unsafe { x86::avx512::run(kernel) },
@@ -118,6 +123,12 @@ impl Level {
         }
     }
 
+    /// Proof of tiles, where this is the level that has them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn tiles(self) -> Option<x86::amx::Amx> {
+        if self.0 == Set::Amx { x86::amx::Amx::detect() } else { None }
+    }
+
     /// Runs a loop with the instructions of this level.
     pub(super) fn run<K: Kernel>(self, kernel: K) {
         match self.0 {
@@ -126,8 +137,8 @@ impl Level {
             // SAFETY: the level is proof that the CPU has these instructions.
             Set::Avx2 => unsafe { x86::avx2::run(kernel) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Set::Avx512 => unsafe { x86::avx512::run(kernel) },
+            // SAFETY: as above; what has tiles has them too.
+            Set::Avx512 | Set::Amx => unsafe { x86::avx512::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Set::Avx512Bf16 => unsafe { x86::avx512bf16::run(kernel) },
@@ -148,6 +159,8 @@ impl Set {
             Self::Avx512 => x86::avx512::detected(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => x86::avx512bf16::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => x86::amx::Amx::detect().is_some(),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => cfg!(target_feature = "neon"),
         }

@@ -3,7 +3,8 @@
 //! A [`Level`] is proof that the CPU has the instructions. Each loop is written once, over sixteen
 //! lanes, and compiled for every level; the order of its sums is that of the lanes, not of
 //! the registers. So the levels that fuse multiplication and addition (all but
-//! [`PORTABLE`](Level::PORTABLE) on x86-64) give the same bits.
+//! [`PORTABLE`](Level::PORTABLE) on x86-64) give the same bits. Products with tiles, which take bf16, are
+//! written apart and have an order of their own.
 #![allow(unsafe_code)]
 // Loops over registers index several arrays alike.
 #![allow(clippy::needless_range_loop)]
@@ -33,9 +34,11 @@ pub(crate) use accumulate::accumulate;
 pub(crate) use dots::{Out, dots};
 pub use level::Level;
 pub(crate) use order::{GROUP, Narrow, Order, Wide};
-pub(crate) use products::{Panel, ROWS, Stored, Vectors, products};
+pub(crate) use products::{CALL, Panel, ROWS, Stored, Vectors, products};
 pub(crate) use round::{bf16, to_bf16};
 pub(crate) use rows::Rows;
 pub(crate) use softmax::{Softmax, softmax};
 pub(crate) use source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row};
 pub(crate) use swiglu::{Swiglu, swiglu};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::amx::Tiled;

@@ -4,6 +4,8 @@ use super::dots::lane_sums;
 use super::order::{Narrow, Wide};
 use super::simd::{Kernel, Simd};
 use super::source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row, Source};
+#[cfg(target_arch = "x86_64")]
+use super::x86::amx;
 use super::{Level, Out};
 
 /// Rows of weights of one kind.
@@ -20,6 +22,9 @@ pub(crate) enum Stored<'a> {
 pub(crate) enum Vectors<'a> {
     Wide(&'a [&'a [Wide]]),
     Narrow(&'a [&'a [Narrow]]),
+    /// For tiles, which have an order of their own.
+    #[cfg(target_arch = "x86_64")]
+    Tiled(amx::TiledPart<'a>),
 }
 
 /// Decoded rows, kept from one call to the next.
@@ -27,13 +32,16 @@ pub(crate) enum Vectors<'a> {
 pub(crate) struct Panel {
     wide: Vec<Wide>,
     narrow: Vec<Narrow>,
+    #[cfg(target_arch = "x86_64")]
+    tiles: amx::Scratch,
 }
 
 /// The product of every row with every vector.
 ///
 /// Sixteen lanes sum pairs as [`Order`](super::Order) states, then the lanes are summed as a tree. So a
 /// product depends on its row and its vector only, not on what is computed beside it; and it is the
-/// same whether vectors of bf16 are wide or narrow, but for subnormal numbers.
+/// same whether vectors of bf16 are wide or narrow, but for subnormal numbers. Vectors for tiles meet rows
+/// in the order that [`amx`] states.
 pub(crate) fn products(
     level: Level,
     rows: Stored<'_>,
@@ -59,6 +67,8 @@ fn of_rows<W: Source>(
     match vectors {
         Vectors::Wide(vectors) => in_groups(level, rows, vectors, &mut panel.wide, out),
         Vectors::Narrow(vectors) => in_groups(level, rows, vectors, &mut panel.narrow, out),
+        #[cfg(target_arch = "x86_64")]
+        Vectors::Tiled(vectors) => amx::products(rows, vectors, &mut panel.tiles, out),
     }
 }
 
@@ -88,7 +98,7 @@ fn in_groups<W: Source, G: Group>(
 }
 
 /// A group of a vector.
-trait Group: Copy {
+pub(super) trait Group: Copy {
     const ZERO: Self;
 
     /// Runs a kernel on a level, or on the one of those that this form is meant for: there are many
@@ -211,6 +221,9 @@ impl Group for Narrow {
 /// Rows that are decoded together where they are used often: those of gpt-oss, in `f32`, are 184 KiB,
 /// a part of a second-level cache.
 pub(crate) const ROWS: usize = 16;
+
+/// Rows of a call, more than which need not be at hand: two tiles.
+pub(crate) const CALL: usize = 32;
 
 /// Vectors up to which rows are decoded in registers.
 const FEW: usize = 4;
@@ -364,7 +377,7 @@ impl<W: Source, G: Group> Kernel for Exactly<'_, '_, W, G> {
 
 /// As [`Exactly`] does.
 #[inline(always)]
-fn exactly<S: Simd, W: Source, G: Group>(
+pub(super) fn exactly<S: Simd, W: Source, G: Group>(
     simd: S,
     row: W,
     index: usize,
@@ -403,6 +416,9 @@ macro_rules! each_row {
         }
     };
 }
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use each_row;
 
 /// The products of rows that are decoded on the way.
 #[inline(always)]

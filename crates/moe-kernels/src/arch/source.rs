@@ -31,6 +31,19 @@ pub(super) trait Source: Copy {
 
     /// Asks for what stands `ahead` bytes after a group.
     fn prefetch<S: Simd>(self, simd: S, group: usize, ahead: usize);
+
+    /// A whole group as it is stored, where that is MXFP4.
+    #[inline(always)]
+    fn mxfp4(&self, _group: usize) -> Option<Mxfp4Group<'_>> {
+        None
+    }
+}
+
+/// Four blocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mxfp4Group<'a> {
+    pub(super) codes: &'a [u8; GROUP / 2],
+    pub(super) scales: [u8; 4],
 }
 
 /// A row in bf16.
@@ -179,6 +192,11 @@ impl Source for Mxfp4Row<'_> {
     #[inline(always)]
     fn prefetch<S: Simd>(self, simd: S, group: usize, ahead: usize) {
         simd.prefetch(self.codes[group].as_ptr().wrapping_add(ahead));
+    }
+
+    #[inline(always)]
+    fn mxfp4(&self, group: usize) -> Option<Mxfp4Group<'_>> {
+        Some(Mxfp4Group { codes: self.codes.get(group)?, scales: *self.scales.get(group)? })
     }
 }
 

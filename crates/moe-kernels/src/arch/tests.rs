@@ -6,7 +6,7 @@ use super::simd::{Kernel, Simd, sum};
 use super::{Level, Out, Rows, accumulate, bf16, dots};
 
 /// Numbers without a pattern, about as many negative as positive.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
+pub(super) fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut next = || {
         state ^= state << 13;

@@ -180,16 +180,6 @@ fn coded(indexes: __m512i, first: __m512i, second: __m512i, table: &[u8; 16]) ->
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn four_blocks(codes: __m512i, scales: i32) -> [__m512i; 4] {
-    // An index is five bits, the code and one more; so the values are there twice.
-    const TWICE: [u16; 32] = {
-        let mut values = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            values[i] = VALUES[i % 16];
-            i += 1;
-        }
-        values
-    };
     // To 16 bits each, and once for every 16 bits of its block.
     const SPREAD: [i8; 64] = {
         let mut spread = [-1; 64];
@@ -201,12 +191,29 @@ fn four_blocks(codes: __m512i, scales: i32) -> [__m512i; 4] {
         spread
     };
     // SAFETY: 64 bytes are readable, the alignment is free.
-    let values = unsafe { _mm512_loadu_si512(TWICE.as_ptr().cast()) };
-    // SAFETY: as above.
     let spread = unsafe { _mm512_loadu_si512(SPREAD.as_ptr().cast()) };
     let scales = _mm512_shuffle_epi8(_mm512_set1_epi32(scales), spread);
     let offset =
         _mm512_sub_epi16(_mm512_set1_epi16(OFFSET.cast_signed()), _mm512_slli_epi16::<7>(scales));
+    four_steps(codes, offset)
+}
+
+/// The pairs of four steps, from which `offset` is subtracted for the scale.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn four_steps(codes: __m512i, offset: __m512i) -> [__m512i; 4] {
+    // An index is five bits, the code and one more; so the values are there twice.
+    const TWICE: [u16; 32] = {
+        let mut values = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            values[i] = VALUES[i % 16];
+            i += 1;
+        }
+        values
+    };
+    // SAFETY: 64 bytes are readable, the alignment is free.
+    let values = unsafe { _mm512_loadu_si512(TWICE.as_ptr().cast()) };
     [
         _mm512_subs_epu16(_mm512_permutexvar_epi16(codes, values), offset),
         _mm512_subs_epu16(_mm512_permutexvar_epi16(_mm512_srli_epi16::<4>(codes), values), offset),
