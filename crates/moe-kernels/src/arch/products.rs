@@ -1,5 +1,7 @@
 //! Products of stored rows with packed vectors.
 
+use std::ops::Range;
+
 use super::dots::lane_sums;
 use super::order::{Narrow, Wide};
 use super::simd::{Kernel, Simd};
@@ -108,6 +110,10 @@ pub(super) trait Group: Copy {
     /// Registers of a group.
     const PARTS: usize;
 
+    /// Groups that decoded rows are multiplied with at a time: of four rows and six vectors 30 KiB, which
+    /// share a first-level cache.
+    const STRETCH: usize;
+
     type Part<S: Simd>: Copy;
 
     fn part<S: Simd>(&self, simd: S, part: usize) -> Self::Part<S>;
@@ -133,6 +139,7 @@ impl Group for Wide {
     }
 
     const PARTS: usize = 8;
+    const STRETCH: usize = 6;
 
     type Part<S: Simd> = S::Lanes;
 
@@ -180,6 +187,7 @@ impl Group for Narrow {
     }
 
     const PARTS: usize = 4;
+    const STRETCH: usize = 12;
 
     type Part<S: Simd> = S::Pairs;
 
@@ -344,6 +352,8 @@ impl<G: Group> PanelProducts<'_, '_, G> {
         }
     }
 
+    /// The rows with some vectors, a stretch of groups after the other: what is in use at a time shares a
+    /// first-level cache. In between sums wait in memory.
     #[inline(always)]
     fn blocks<S: Simd, const R: usize, const V: usize>(
         &mut self,
@@ -352,10 +362,26 @@ impl<G: Group> PanelProducts<'_, '_, G> {
         vector: usize,
     ) {
         let groups = vectors[0].len();
-        for row in (0..self.rows).step_by(R) {
-            let panel = &self.panel[row * groups..][..R * groups];
-            let products = of_panel::<S, G, R, V>(simd, panel, groups, vectors);
-            self.out.put_some(self.first + row, vector, &products, (self.rows - row, V));
+        for block in (0..self.rows).step_by(4 * R) {
+            let rows = (block..usize::min(block + 4 * R, self.rows)).step_by(R);
+            let mut sums = [[[[0.0; 16]; V]; R]; 4];
+            for first in (0..groups).step_by(G::STRETCH) {
+                let stretch = first..usize::min(first + G::STRETCH, groups);
+                for (row, sums) in rows.clone().zip(&mut sums) {
+                    let panel = &self.panel[row * groups..][..R * groups];
+                    add_products::<S, G, R, V>(simd, panel, vectors, groups, stretch.clone(), sums);
+                }
+            }
+            for (row, sums) in rows.zip(&sums) {
+                let mut lanes = [[simd.splat(0.0); V]; R];
+                for r in 0..R {
+                    for v in 0..V {
+                        lanes[r][v] = simd.load(&sums[r][v]);
+                    }
+                }
+                let products = lane_sums(simd, lanes);
+                self.out.put_some(self.first + row, vector, &products, (self.rows - row, V));
+            }
         }
     }
 }
@@ -462,24 +488,32 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     lane_sums(simd, sums)
 }
 
-/// The products of decoded rows.
+/// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums.
 #[inline(always)]
-fn of_panel<S: Simd, G: Group, const R: usize, const V: usize>(
+fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     simd: S,
     panel: &[G],
-    groups: usize,
     vectors: &[&[G]; V],
-) -> [[f32; V]; R] {
+    groups: usize,
+    stretch: Range<usize>,
+    sums: &mut [[[f32; 16]; V]; R],
+) {
+    let len = stretch.len();
     let mut rows: [&[G]; R] = [&[]; R];
     for r in 0..R {
-        rows[r] = &panel[r * groups..][..groups];
+        rows[r] = &panel[r * groups + stretch.start..][..len];
     }
     let mut cut: [&[G]; V] = [&[]; V];
     for v in 0..V {
-        cut[v] = &vectors[v][..groups];
+        cut[v] = &vectors[v][stretch.start..][..len];
     }
-    let mut sums = [[simd.splat(0.0); V]; R];
-    for group in 0..groups {
+    let mut lanes = [[simd.splat(0.0); V]; R];
+    for r in 0..R {
+        for v in 0..V {
+            lanes[r][v] = simd.load(&sums[r][v]);
+        }
+    }
+    for group in 0..len {
         for part in 0..G::PARTS {
             let mut loaded = [rows[0][group].part(simd, part); R];
             for r in 1..R {
@@ -488,10 +522,14 @@ fn of_panel<S: Simd, G: Group, const R: usize, const V: usize>(
             for v in 0..V {
                 let vector = cut[v][group].part(simd, part);
                 for r in 0..R {
-                    sums[r][v] = G::mul_add(simd, loaded[r], vector, sums[r][v]);
+                    lanes[r][v] = G::mul_add(simd, loaded[r], vector, lanes[r][v]);
                 }
             }
         }
     }
-    lane_sums(simd, sums)
+    for r in 0..R {
+        for v in 0..V {
+            simd.store(lanes[r][v], &mut sums[r][v]);
+        }
+    }
 }
