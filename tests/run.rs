@@ -10,7 +10,7 @@ use std::process::Output;
 use examples::example;
 use safeshards::Checkpoint;
 use serde_json::Value;
-use testkit::{Layout, Tiny};
+use testkit::{Layout, Shape, Tiny};
 
 fn run(name: &str, args: &[&dyn AsRef<OsStr>]) -> Output {
     example(name).args(args).output().unwrap()
@@ -177,6 +177,46 @@ fn perplexity_counts_every_token_once() {
     // What fits into one window is the same with any stride.
     assert_eq!(measure(&["--context", "100", "--stride", "5"])["nll"], whole["nll"]);
     assert!(whole["perplexity"].as_f64().unwrap() > 1.0);
+}
+
+#[test]
+fn repacked_weights_are_kept() {
+    let model = Tiny::builder().shape(Shape { vocab: 1024, hidden: 128, ..Shape::tiny() }).build();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kept");
+    let generate = |options: &[&str]| {
+        let mut command = example("generate");
+        command.args(["--tokens", "1,2,3", "--max-new", "9", "--json", "--model"]);
+        command.arg(model.path()).args(options).output().unwrap()
+    };
+    let expected = tokens(&serde_json::from_str(&text(&generate(&[]))).unwrap());
+    let name = file.to_str().unwrap();
+    let first = generate(&["--repack", "--repack-file", name]);
+    assert_eq!(first.status.code(), Some(0));
+    let errors = String::from_utf8(first.stderr.clone()).unwrap();
+    let lines: Vec<_> = errors.lines().collect();
+    let said =
+        [format!("repacking weights for {name} ..."), format!("repacked weights kept in {name}")];
+    assert_eq!(lines, said);
+    let answer = |output: &Output| tokens(&serde_json::from_slice(&output.stdout).unwrap());
+    assert_eq!(answer(&first), expected);
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    for _ in 0..2 {
+        // Nothing is said any more.
+        let again = text(&generate(&["--dense", "coded", "--repack-file", name]));
+        assert_eq!(tokens(&serde_json::from_str(&again).unwrap()), expected);
+    }
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
+    let path = model.path();
+    let rest: [&dyn AsRef<OsStr>; 6] =
+        [&"--model", &path, &"--tokens", &"1", &"--repack-file", &name];
+    refused("generate", &rest, "--repack-file: in which form?");
+    let int8: [&dyn AsRef<OsStr>; 2] = [&"--dense", &"int8"];
+    refused(
+        "generate",
+        &[&rest[..], &int8].concat(),
+        "expected the form \"int8\", found \"coded\"",
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
 use moe_engine::{Model, Options, Precision, Repack};
 use tempfile::TempDir;
 
+use crate::terminal::complain;
 pub use sampling::SamplingArgs;
 pub use tiny::write_weights;
 
@@ -35,6 +36,9 @@ pub struct ModelArgs {
     /// The same as --dense coded
     #[arg(long, conflicts_with = "dense")]
     pub repack: bool,
+    /// Keep the weights in that form in a file: made if it is not there, used at once if it is
+    #[arg(long, value_name = "FILE")]
+    pub repack_file: Option<PathBuf>,
     /// Threads that compute; all cores if not given
     #[arg(long)]
     pub threads: Option<usize>,
@@ -77,14 +81,31 @@ impl ModelArgs {
         let made = if self.model.is_some() { None } else { Some(tiny::make()?) };
         let made_path = made.as_ref().map(TempDir::path);
         let path = self.model.as_deref().or(made_path).unwrap_or(Path::new(""));
+        let dense = if self.repack { Some(Repack::Coded) } else { self.dense.repack() };
+        let first = match (&self.repack_file, dense) {
+            (Some(_), None) => {
+                return Err(
+                    "--repack-file: in which form? give --repack, --dense coded or --dense int8"
+                        .into(),
+                );
+            }
+            (file, _) => file.as_deref().filter(|file| !file.exists()),
+        };
+        if let Some(file) = first {
+            complain(&format!("repacking weights for {} ...", file.display()));
+        }
         let options = Options {
             precision: self.precision,
-            dense: if self.repack { Some(Repack::Coded) } else { self.dense.repack() },
+            dense,
+            repack_file: self.repack_file.clone(),
             threads: self.threads,
             chunk: self.chunk,
             check: self.check,
         };
         let model = Model::open(path, &options)?;
+        if let Some(file) = first {
+            complain(&format!("repacked weights kept in {}", file.display()));
+        }
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let tokenizer = HfTokenizer::from_folder(folder)?;
         if let Some(tokenizer) = &tokenizer {

@@ -47,6 +47,6 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// Prints a line on standard error, which nobody needs to read.
-fn complain(text: &str) {
+pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

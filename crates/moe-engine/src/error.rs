@@ -107,6 +107,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of repacked weights is damaged, of other weights or another form, or cannot be made.
+    #[error("{}: {reason}", path.display())]
+    RepackFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, what was expected and found, and what can be done.
+        reason: String,
+    },
     /// An option has a value that cannot be.
     #[error("{option}: {reason}")]
     Option {

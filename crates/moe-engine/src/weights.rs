@@ -5,6 +5,7 @@ mod container;
 mod gather;
 mod layer;
 mod pieces;
+pub(crate) mod repacked;
 
 use std::path::Path;
 

@@ -120,6 +120,16 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         }
     }
 
+    /// The type of dense weights and the bytes of one of their rows; `None` for packed ones, and where there
+    /// is no such row.
+    #[must_use]
+    pub fn dense_row(&self, row: usize) -> Option<(DType, &[u8])> {
+        match &self.packing {
+            Packing::Dense(dtype, rows) => Some((*dtype, rows.row(row)?)),
+            _ => None,
+        }
+    }
+
     /// Bytes of a row as stored.
     pub(crate) fn row_bytes(&self) -> usize {
         self.byte_len().checked_div(self.rows).unwrap_or(0)

@@ -79,7 +79,7 @@ pub struct CpuLinear {
 
 /// Rows of a matrix that is worth to repack. Routers have fewer, one for each expert: they are small, and
 /// what they decide should not depend on the form.
-const MANY_ROWS: usize = 512;
+pub(crate) const MANY_ROWS: usize = 512;
 
 impl CpuLinear {
     /// The weights in the form that products are made with, once there is one.

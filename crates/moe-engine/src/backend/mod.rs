@@ -11,6 +11,7 @@ use safeshards::Bytes;
 use crate::weights::LinearWeights;
 use crate::{Precision, Result};
 
+pub(crate) use cpu::MANY_ROWS;
 pub use cpu::{Cpu, CpuBuffer, CpuCache, CpuLinear};
 
 /// What a backend can do, known before the first token.

@@ -11,6 +11,7 @@ mod generation;
 mod letters;
 mod models;
 mod one_pass;
+mod repack_file;
 mod rounding;
 mod schedules;
 mod session_files;

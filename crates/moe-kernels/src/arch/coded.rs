@@ -30,7 +30,7 @@ impl Escape {
         self.0.to_le_bytes()
     }
 
-    pub(super) const fn element(self) -> usize {
+    pub(crate) const fn element(self) -> usize {
         (self.0 >> 8) as usize
     }
 

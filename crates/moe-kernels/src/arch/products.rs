@@ -305,7 +305,10 @@ impl<W: Source, G: Group> Kernel for Decode<'_, W, G> {
                 row.prefetch(simd, group, ahead);
                 *to = G::of_pairs(simd, row.group(simd, group));
             }
-            if let (Some(tail), Some(to)) = (row.tail(simd), to.next()) {
+            // A row without a tail takes no place for one.
+            if let Some(tail) = row.tail(simd)
+                && let Some(to) = to.next()
+            {
                 *to = G::of_pairs(simd, tail);
             }
         }

@@ -21,8 +21,8 @@ pub struct CodedParts<B> {
     pub rows: Strips<B>,
     /// The most frequent upper bytes.
     pub table: [u8; 16],
-    /// Upper bytes that are not in the table, row after row: four bytes each, little-endian, the column
-    /// times 256 plus the upper byte.
+    /// Upper bytes that are not in the table, row after row by column: four bytes each, little-endian, the
+    /// column times 256 plus the upper byte.
     pub escapes: B,
     /// How many escapes there are up to the end of each row.
     pub ends: Vec<u32>,
@@ -67,8 +67,12 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             let expected = "an ascending sequence";
             return Err(Error::Count { argument: "ends of escapes", expected, found: rows });
         }
-        let packing = crate::matrix::Packing::Coded(Coded { cols, parts });
-        Ok(Self::packed(rows, cols, packing))
+        let coded = Coded { cols, parts };
+        if let Some(found) = (0..rows).find_map(|row| coded.misplaced(row)) {
+            let expected = "one of a whole group, after the one before";
+            return Err(Error::Count { argument: "column of an escape", expected, found });
+        }
+        Ok(Self::packed(rows, cols, crate::matrix::Packing::Coded(coded)))
     }
 
     /// The parts of coded weights, to store them; `None` for others.
@@ -160,13 +164,30 @@ impl<B: AsRef<[u8]>> Coded<B> {
         rows.byte_len() + table.len() + escapes.as_ref().len() + size_of_val(ends.as_slice())
     }
 
-    /// A row for the kernels.
-    pub(crate) fn row(&self, row: usize) -> Option<CodedRow<'_>> {
-        let CodedParts { rows, table, escapes, ends } = &self.parts;
+    /// The column of the first escape of a row that is in what is left after its whole groups, or not
+    /// after the escape before it.
+    fn misplaced(&self, row: usize) -> Option<usize> {
+        let mut next = 0;
+        let escapes = self.escapes(row).unwrap_or_default().iter();
+        let mut columns = escapes.map(|escape| Escape::from_le_bytes(*escape).element());
+        columns.find(|column| {
+            let fits = (next..self.cols / GROUP * GROUP).contains(column);
+            next = column + 1;
+            !fits
+        })
+    }
+
+    fn escapes(&self, row: usize) -> Option<&[[u8; 4]]> {
+        let CodedParts { escapes, ends, .. } = &self.parts;
         let start = if row == 0 { 0 } else { *ends.get(row - 1)? };
         let range: Range<usize> = start as usize..*ends.get(row)? as usize;
-        let escapes = escapes.as_ref().as_chunks::<4>().0.get(range)?;
-        Some(CodedRow::new(rows.row(row)?, self.cols, *table, escapes))
+        escapes.as_ref().as_chunks::<4>().0.get(range)
+    }
+
+    /// A row for the kernels.
+    pub(crate) fn row(&self, row: usize) -> Option<CodedRow<'_>> {
+        let CodedParts { rows, table, .. } = &self.parts;
+        Some(CodedRow::new(rows.row(row)?, self.cols, *table, self.escapes(row)?))
     }
 
     /// The weights of a row from column `from` on.

@@ -95,16 +95,24 @@ fn encode(block: &[f32; BLOCK], codes: &mut [u8; BLOCK]) -> std::result::Result<
     // The exponent of the largest: steps of its 64th part; one more where it would round to 128.
     let exponent = i32::from((largest.to_bits() >> 23) as u8);
     let mut scale = (exponent - 6).clamp(1, 254);
-    if (largest / power(scale)).round_ties_even() > 127.0 {
+    if nearest(largest * power(254 - scale)) > 127.0 {
         scale += 1;
     }
-    let step = power(scale);
+    // Of a power of two the inverse is exact; of 1 to 249 it is a normal number.
+    let steps = power(254 - scale);
     for (pair, weights) in block.as_chunks::<2>().0.iter().enumerate() {
         for (weight, half) in weights.iter().zip([16, 0]) {
-            codes[half + pair] = ((weight / step).round_ties_even() as i8).cast_unsigned();
+            codes[half + pair] = (nearest(weight * steps) as i8).cast_unsigned();
         }
     }
     Ok(scale as u8)
+}
+
+/// The nearest integer, ties to even, of a number below 2²²: a sum that has no bits for a fraction. Where the
+/// target has no instruction for it, `f32::round_ties_even` is a call.
+const fn nearest(value: f32) -> f32 {
+    const LARGE: f32 = 12_582_912.0; // 1.5 · 2²³
+    value + LARGE - LARGE
 }
 
 /// 2 to the exponent that is biased by 127.

@@ -33,7 +33,9 @@ fn run(x: &Array2<f32>, w: &Matrix<Vec<u8>>, bias: Option<&[f32]>) -> Array2<f32
 
 #[test]
 fn it_is_the_reference_for_every_kind_of_weights_and_odd_sizes() {
-    for (outputs, cols) in [(1, 1), (3, 17), (5, 16), (33, 96), (64, 31), (100, 64), (17, 2880)] {
+    for (outputs, cols) in
+        [(1, 1), (3, 17), (5, 16), (33, 96), (64, 31), (100, 64), (40, 256), (17, 2880)]
+    {
         for (w, decoded, name) in every_kind(outputs, cols) {
             let bias = numbers(outputs, 9);
             for tokens in [1, 2, 3, 4, 5, 9] {
@@ -55,7 +57,7 @@ fn it_is_the_reference_for_every_kind_of_weights_and_odd_sizes() {
 
 #[test]
 fn a_row_does_not_depend_on_its_batch_or_the_threads() {
-    for (outputs, cols) in [(70, 96), (33, 45)] {
+    for (outputs, cols) in [(70, 96), (33, 45), (40, 256), (21, 640)] {
         for (w, _, name) in every_kind(outputs, cols) {
             let x = matrix(23, cols, 11);
             let all = on_any_threads(|| run(&x, &w, None));

@@ -151,7 +151,10 @@ fn eight_bits_of_what_is_not_finite_are_refused_with_the_place() {
 fn parts_can_be_stored_and_put_together_again() {
     let (w, _) = dense(DType::BF16, 40, 200, &trained(40, 200));
     let x = shaped(1, 200, numbers(200, 38));
+    assert_eq!(w.dense_row(39).map(|(dtype, row)| (dtype, row.len())), Some((DType::BF16, 400)));
+    assert_eq!(w.dense_row(40), None);
     let coded = w.repacked(Repack::Coded).unwrap().unwrap();
+    assert_eq!(coded.dense_row(0), None);
     let parts = coded.coded_parts().unwrap();
     assert!(!parts.escapes.is_empty() && coded.int8_parts().is_none());
     let again = Matrix::coded(200, parts.clone()).unwrap();
@@ -182,6 +185,24 @@ fn parts_that_do_not_fit_are_refused_by_name() {
     assert!(matches!(count, Error::Count { argument: "ends of escapes", .. }));
     let count = coded(0, strips(192, 1), 0, vec![0]);
     assert!(matches!(count, Error::Count { argument: "columns of coded weights", .. }));
+
+    // Of 200 columns the last 72 are no whole group.
+    let escaped = |columns: &[u32], ends| {
+        let escapes = columns.iter().flat_map(|column| (column << 8).to_le_bytes()).collect();
+        let rows = strips(192 + 144, 2);
+        Matrix::coded(200, CodedParts { rows, table: [0; 16], escapes, ends })
+    };
+    assert!(escaped(&[0, 127, 0, 5], vec![2, 4]).is_ok());
+    for (columns, ends, found) in [
+        (&[128][..], [1, 1], 128),
+        (&[5, 0xFF_FFFF], [1, 2], 0xFF_FFFF),
+        (&[3, 2], [2, 2], 2),
+        (&[1, 7, 7], [1, 3], 7),
+    ] {
+        let expected = "one of a whole group, after the one before";
+        let error = Error::Count { argument: "column of an escape", expected, found };
+        assert_eq!(escaped(columns, ends.to_vec()).unwrap_err(), error);
+    }
 
     let int8 = |cols, codes, scales| Matrix::int8(cols, Int8Parts { codes, scales }).unwrap_err();
     let count = int8(48, strips(48, 1), strips(1, 1));
