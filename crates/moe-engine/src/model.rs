@@ -29,10 +29,10 @@ pub struct Options {
     pub dense: Option<Repack>,
     /// A file that keeps the weights in that form, for [`Model::open`]. If it is there, it is mapped, and its
     /// matrices take the place of the stored ones: nothing is repacked, and no anonymous memory is used. If it
-    /// is not, all are repacked at once, one after the other, and written to it; for gpt-oss-20b that is 1.8 or
-    /// 1.25 GB and took 16 and 36 seconds on two cores. It is never replaced: one that is damaged or of other
-    /// weights is an error. Which weights it is of, a digest of sixteen rows of each matrix tells, and of its
-    /// own weights nothing is checked but their number. Results are the same to the bit with it and without.
+    /// is not, all are repacked at once, one after the other, and written to it: for gpt-oss-20b 1.8 or 1.25 GB, in
+    /// some ten seconds or more. It is never replaced: one that is damaged or of other weights is an error. Which weights
+    /// it is of, a digest of sixteen rows of each matrix tells; its own weights are checked for their number only, as
+    /// those of a model are. Results are the same to the bit with it and without.
     pub repack_file: Option<PathBuf>,
     /// Threads that compute; the number of cores if `None`.
     pub threads: Option<usize>,
