@@ -238,6 +238,19 @@ impl Made {
 }
 
 #[test]
+fn it_is_the_weights_of_the_file_that_are_used() {
+    for (form, part) in [(Repack::Coded, "table"), (Repack::Int8, "scales")] {
+        let made = Made::new(form);
+        let path = made.folder.path().join("other");
+        made.write_changed(&path, |tensors, _| {
+            tensors.get_mut(&format!("{QUERY}.{part}")).unwrap().bytes.rotate_left(1);
+        });
+        let said = [&made.path, &path].map(|path| logits(&open(&made.tiny, form, path).unwrap()));
+        assert!(said[0] != said[1], "{form:?}");
+    }
+}
+
+#[test]
 fn files_of_other_weights_are_refused() {
     let made = Made::new(Repack::Coded);
     let refused = |tiny: &Tiny| {
