@@ -79,10 +79,12 @@ fn a_mindspore_file_is_the_model() {
             let ours = logits(kept.path(), &prompt.tokens);
             assert_golden("kept", &set, prompt, &ours);
             assert!(same_bits(&ours, &expected), "{} {form}: kept", set.name());
-            // bf16 is exact in f32.
+            // bf16 is exact in f32; but rows of f32 are summed in another order than rows of bf16.
             let wide = Policy { floats: FloatTarget::To(DType::F32), ..Policy::default() };
             let ours = logits(to_ckpt(&path, &wide).path(), &prompt.tokens);
-            assert!(same_bits(&ours, &expected), "{} {form}: in f32", set.name());
+            assert_golden("in f32", &set, prompt, &ours);
+            let distance = Distance::between(&expected, &ours, set.vocab());
+            distance.assert_within(&format!("{} {form}: in f32", set.name()), 2e-4, 1e-5);
         }
     }
 }
@@ -100,7 +102,13 @@ fn dequantised_experts_are_the_same_experts() {
             assert_golden("dequantised", &set, prompt, &ours);
             if let Some(stored) = set.checkpoint("bf16") {
                 let expected = logits(&stored, &prompt.tokens);
-                assert!(same_bits(&ours, &expected), "{}: stored dense", set.name());
+                let what = format!("{}: stored dense", set.name());
+                match floats {
+                    FloatTarget::Keep => assert!(same_bits(&ours, &expected), "{what}"),
+                    // The other matrices are in f32 now, and summed in another order.
+                    FloatTarget::To(_) => Distance::between(&expected, &ours, set.vocab())
+                        .assert_within(&what, 2e-4, 1e-5),
+                }
             }
         }
     }
