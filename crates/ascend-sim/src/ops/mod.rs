@@ -1,0 +1,1 @@
+//! The operators: what each checks, and what it computes.
