@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod baseline;
+mod case;
+mod cell;
+mod columns;
+mod csv;
+mod error;
+mod html;
+mod machine;
+mod markdown;
+mod measure;
+mod model;
+mod noise;
+mod process;
+mod report;
+mod roofline;
+mod stats;
+mod table;
+
+pub use baseline::{Change, Comparison};
+pub use case::{Case, Grid, Schedule};
+pub use cell::{Cell, Run};
+pub use error::{Error, Result};
+pub use machine::Machine;
+pub use measure::{Progress, measure};
+pub use model::ModelFacts;
+pub use noise::{Noise, Watch};
+pub use process::Memory;
+pub use report::Report;
+pub use roofline::{Ceiling, Work};
+pub use stats::{Spread, percentile};
+pub use table::{Style, Thresholds};

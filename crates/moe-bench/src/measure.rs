@@ -1,0 +1,161 @@
+//! Running a case.
+
+use std::time::Instant;
+
+use moe_engine::backend::Backend;
+use moe_engine::{At, Feed, Model, Observer, Session, Usage};
+
+use crate::process::Energy;
+use crate::{Case, Cell, Memory, ModelFacts, Result, Run, Schedule, machine};
+
+/// Looks on while cases are run; every method does nothing unless it is implemented.
+pub trait Progress {
+    /// A run ends: `done` of `total`, those that are not counted among them.
+    fn run(&mut self, _case: &Case, _done: usize, _total: usize) {}
+
+    /// Bytes in use on the accelerator that the model is on, if it is on one.
+    fn device_memory(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Whether to give up, asked before every token.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Progress for () {}
+
+/// Runs a case as often as the schedule says, each time on new sessions with the same prompts: tokens that
+/// look random, the same for the same seed. Every sequence goes on with its most likely token, and none stops
+/// early.
+///
+/// ```
+/// # let folder = testkit::Tiny::builder().build();
+/// use moe_bench::{Case, Schedule, measure};
+/// use moe_engine::{Model, Options};
+///
+/// let model = Model::open(folder.path(), &Options::default())?;
+/// let case = Case { batch: 2, prompt: 4, generate: 3 };
+/// let schedule = Schedule { warmup: 1, runs: 2, seed: 0 };
+/// let cell = measure(&model, &case, &schedule, &mut ())?;
+/// assert_eq!((cell.runs.len(), cell.runs[0].steps.len()), (2, 2));
+/// assert!(cell.throughput().median > 0.0);
+/// # Ok::<(), moe_bench::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Case`](crate::Error::Case) for one that the model has no room for, and what the model fails with.
+pub fn measure<B: Backend>(
+    model: &Model<B>,
+    case: &Case,
+    schedule: &Schedule,
+    progress: &mut (dyn Progress + Send),
+) -> Result<Cell> {
+    case.check(schedule, model.config().max_positions)?;
+    let prompts = prompts(model.config().vocab, case, schedule.seed);
+    let total = schedule.warmup + schedule.runs;
+    let mut runs = Vec::with_capacity(schedule.runs);
+    let mut bytes = [0; 2];
+    for done in 0..total {
+        let (run, usage) = run(model, case, &prompts, progress)?;
+        progress.run(case, done + 1, total);
+        if done >= schedule.warmup {
+            bytes = usage.map(|usage| usage.weight_bytes + usage.kv_bytes);
+            runs.push(run);
+        }
+    }
+    let [prefill, decode] = ModelFacts::of(model, "", false).work(case, bytes);
+    Ok(Cell {
+        precision: model.precision().name().to_owned(),
+        case: *case,
+        runs,
+        prefill,
+        decode,
+        memory: Memory::now(),
+        machine_memory: machine::total_memory(),
+        device_memory: progress.device_memory(),
+        prefill_share: None,
+        decode_share: None,
+    })
+}
+
+fn run<B: Backend>(
+    model: &Model<B>,
+    case: &Case,
+    prompts: &[Vec<u32>],
+    progress: &mut (dyn Progress + Send),
+) -> Result<(Run, [Usage; 2])> {
+    let sessions = prompts.iter().map(|_| model.session());
+    let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+    let mut next = Next { tokens: vec![0; prompts.len()], progress };
+    let energy = Energy::now();
+    let begin = Instant::now();
+    let prompts: Vec<_> = prompts.iter().map(Vec::as_slice).collect();
+    let prefill = advance(model, &mut sessions, &prompts, &mut next)?;
+    let first_token = begin.elapsed().as_secs_f64();
+    let mut steps = Vec::with_capacity(case.generate - 1);
+    let mut decode = Usage::default();
+    for _ in 1..case.generate {
+        let begin = Instant::now();
+        let tokens = next.tokens.clone();
+        let tokens: Vec<_> = tokens.chunks(1).collect();
+        decode += advance(model, &mut sessions, &tokens, &mut next)?;
+        steps.push(begin.elapsed().as_secs_f64());
+    }
+    let joules = energy.zip(Energy::now()).map(|(before, after)| after.since(&before));
+    Ok((Run { first_token, steps, joules }, [prefill, decode]))
+}
+
+fn advance<B: Backend>(
+    model: &Model<B>,
+    sessions: &mut [Session<B>],
+    tokens: &[&[u32]],
+    next: &mut Next<'_>,
+) -> Result<Usage> {
+    let feeds = sessions.iter_mut().zip(tokens);
+    let mut feeds: Vec<_> = feeds.map(|(session, tokens)| Feed::new(session, tokens)).collect();
+    Ok(model.forward(&mut feeds, next)?)
+}
+
+/// Keeps the most likely token of every sequence.
+struct Next<'a> {
+    tokens: Vec<u32>,
+    progress: &'a mut (dyn Progress + Send),
+}
+
+impl Observer for Next<'_> {
+    fn logits(&mut self, at: At, logits: &[f32]) {
+        let likely = (0..).zip(logits).max_by(|(_, left), (_, right)| left.total_cmp(right));
+        self.tokens[at.sequence] = likely.map_or(0, |(token, _)| token);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
+    }
+}
+
+/// Tokens of a linear congruential generator (Knuth, MMIX), of its upper bits.
+fn prompts(vocab: usize, case: &Case, seed: u64) -> Vec<Vec<u32>> {
+    let mut state = seed;
+    let mut token = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % vocab.max(1) as u64) as u32
+    };
+    (0..case.batch).map(|_| (0..case.prompt).map(|_| token()).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_the_same_for_the_same_seed() {
+        let case = Case { batch: 3, prompt: 50, generate: 1 };
+        let tokens = prompts(100, &case, 7);
+        assert_eq!(tokens, prompts(100, &case, 7));
+        assert_ne!(tokens, prompts(100, &case, 8));
+        assert_ne!(tokens[0], tokens[1]);
+        assert!(tokens.iter().flatten().all(|&token| token < 100));
+    }
+}

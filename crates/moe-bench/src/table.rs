@@ -1,0 +1,180 @@
+//! Tables for a terminal.
+
+use std::fmt::Write;
+
+use crate::columns::{CASE, Column, DETAIL, RECIPE, number};
+use crate::{Cell, Report};
+
+/// Whether a table has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Text alone.
+    #[default]
+    Plain,
+    /// With the colour codes of terminals (ECMA-48).
+    Coloured,
+}
+
+/// From where on a throughput is green, and below where it is red, in tokens a second; yellow between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// At least this is good.
+    pub good: f64,
+    /// Less than this is poor.
+    pub poor: f64,
+}
+
+impl Default for Thresholds {
+    /// What is faster than reading, and what is slower: five words a second are some seven tokens.
+    fn default() -> Self {
+        Self { good: 20.0, poor: 7.0 }
+    }
+}
+
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const RESET: &str = "\x1b[0m";
+
+pub(crate) fn render(report: &Report, style: Style, thresholds: &Thresholds) -> String {
+    let mut text = facts(report).join("\n") + "\n\n";
+    let colour = |cell: &Cell| match style {
+        Style::Plain => None,
+        Style::Coloured => {
+            let throughput = cell.throughput().median;
+            Some(match throughput {
+                rate if rate >= thresholds.good => GREEN,
+                rate if rate < thresholds.poor => RED,
+                _ => YELLOW,
+            })
+        }
+    };
+    for columns in [&RECIPE[..], &DETAIL[..]] {
+        rows(&mut text, report, columns, &colour);
+        text.push('\n');
+    }
+    text
+}
+
+/// What a reader has to know before any figure, a line each.
+pub(crate) fn facts(report: &Report) -> Vec<String> {
+    let (machine, model) = (&report.machine, &report.model);
+    let unknown = || "unknown processor".to_owned();
+    let cpu = Some(&machine.cpu).filter(|cpu| !cpu.is_empty()).cloned().unwrap_or_else(unknown);
+    let mut lines = vec![
+        format!(
+            "model    {}: {} layers, {} of {} experts, {} wide{}",
+            model.name,
+            model.layers,
+            model.experts_per_token,
+            model.experts,
+            model.hidden,
+            if model.synthetic { "; random weights" } else { "" },
+        ),
+        format!("device   {}", model.device),
+        format!(
+            "machine  {cpu}, {} cores, {:.0} GB, {}{}",
+            machine.cores,
+            machine.memory as f64 / 1e9,
+            machine.system,
+            if machine.virtual_machine { ", virtual" } else { "" },
+        ),
+    ];
+    if let Some(ceiling) = &report.ceiling {
+        lines.push(format!(
+            "limit    {} GB/s read, {} GFLOP/s {}, measured in this run",
+            number(ceiling.bytes_per_second / 1e9),
+            number(ceiling.flops_per_second / 1e9),
+            ceiling.arithmetic,
+        ));
+    }
+    let schedule = &report.schedule;
+    lines.push(format!(
+        "figures  medians of {} runs after {} that do not count; Std is that of the runs",
+        schedule.runs, schedule.warmup,
+    ));
+    lines.extend(report.noise.warnings().into_iter().map(|warning| format!("noise    {warning}")));
+    lines
+}
+
+fn rows<'a>(
+    text: &mut String,
+    report: &Report,
+    columns: &[Column],
+    colour: &dyn Fn(&Cell) -> Option<&'a str>,
+) {
+    let columns: Vec<_> = CASE.iter().chain(columns).collect();
+    let cells: Vec<Vec<_>> = report
+        .cells
+        .iter()
+        .map(|cell| columns.iter().map(|column| (column.text)(cell)).collect())
+        .collect();
+    let width = |index: usize| {
+        let texts = cells.iter().map(|row| row[index].chars().count());
+        texts.chain([columns[index].title.chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns.len()).map(width).collect();
+    let mut line = |texts: &mut dyn Iterator<Item = &str>, colour: Option<&str>| {
+        let padded = texts.zip(&widths).map(|(text, &width)| format!("{text:>width$}"));
+        let joined = padded.collect::<Vec<_>>().join("  ");
+        let _ = match colour {
+            Some(colour) => writeln!(text, "{colour}{joined}{RESET}"),
+            None => writeln!(text, "{joined}"),
+        };
+    };
+    line(&mut columns.iter().map(|column| column.title), None);
+    for (row, cell) in cells.iter().zip(&report.cells) {
+        line(&mut row.iter().map(String::as_str), colour(cell));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::report;
+
+    #[test]
+    fn the_recipes_columns_come_first() {
+        let text = report().to_text(Style::Plain, &Thresholds::default());
+        let header = text.lines().find(|line| line.contains("Throughput")).expect("a header");
+        let titles: Vec<_> = header.split("  ").map(str::trim).filter(|t| !t.is_empty()).collect();
+        assert_eq!(
+            titles,
+            [
+                "Precision",
+                "Batch",
+                "Seq Len",
+                "Throughput (tok/s)",
+                "Latency (s)",
+                "CPU Mem (%)",
+                "NPU Mem (MB)",
+                "Token Time (s)",
+                "Throughput Std"
+            ]
+        );
+        assert!(!text.contains('\x1b'));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let text = report().to_text(Style::Plain, &Thresholds::default());
+        let mut widths = text
+            .lines()
+            .skip_while(|line| !line.contains("Throughput"))
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.chars().count());
+        let first = widths.next().expect("a header");
+        assert!(widths.all(|width| width == first));
+    }
+
+    #[test]
+    fn colours_follow_the_thresholds() {
+        let good = Thresholds { good: 1.0, poor: 0.5 };
+        assert!(report().to_text(Style::Coloured, &good).contains(GREEN));
+        let poor = Thresholds { good: 1e9, poor: 1e8 };
+        let text = report().to_text(Style::Coloured, &poor);
+        assert!(text.contains(RED) && !text.contains(GREEN));
+        let between = Thresholds { good: 1e9, poor: 0.0 };
+        assert!(report().to_text(Style::Coloured, &between).contains(YELLOW));
+    }
+}
