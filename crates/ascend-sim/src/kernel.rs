@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::memory::Memory;
+use crate::tensor::Tensor;
 
 /// An operator with its arguments, ready for a stream.
 #[derive(Clone)]
@@ -39,6 +40,14 @@ pub(crate) struct Cost {
     pub(crate) flops: u64,
 }
 
+impl Cost {
+    /// Each of these tensors moved once, and so many operations.
+    pub(crate) fn of(tensors: &[&Tensor], flops: u64) -> Self {
+        let bits = tensors.iter().map(|tensor| tensor.len() as u64 * tensor.dtype.bits());
+        Self { bytes: bits.sum::<u64>() / 8, flops }
+    }
+}
+
 /// Why the first phase refuses: an `aclnnStatus` and the text that `aclGetRecentErrMsg` will give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reject {
@@ -55,6 +64,8 @@ pub(crate) const INVALID_PARAMETER: i32 = 161_002;
 pub(crate) const NO_KERNEL: i32 = 561_003;
 /// `ACLNN_ERR_INNER_TILING_ERROR`.
 pub(crate) const NO_TILING: i32 = 561_002;
+/// `ACLNN_ERR_INNER_NULLPTR`: what some operators answer when they cannot infer shapes.
+pub(crate) const INNER_NULL: i32 = 561_103;
 
 impl Reject {
     /// A parameter that the documentation does not allow.
@@ -69,4 +80,16 @@ pub(crate) struct Fault {
     /// An `ACL_ERROR_RT_*` code, 507015 (AI core exception) and 507035 (vector core exception) mostly.
     pub(crate) status: i32,
     pub(crate) message: String,
+}
+
+impl Fault {
+    /// `ACL_ERROR_RT_AICORE_EXCEPTION`: a kernel of the cube unit went wrong.
+    pub(crate) fn cube(message: impl Into<String>) -> Self {
+        Self { status: 507_015, message: message.into() }
+    }
+
+    /// `ACL_ERROR_RT_VECTOR_CORE_EXCEPTION`: a kernel of the vector unit went wrong.
+    pub(crate) fn vector(message: impl Into<String>) -> Self {
+        Self { status: 507_035, message: message.into() }
+    }
 }
