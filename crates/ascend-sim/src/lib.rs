@@ -6,4 +6,5 @@ mod kernel;
 mod memory;
 mod ops;
 mod profile;
+mod scalar;
 mod tensor;

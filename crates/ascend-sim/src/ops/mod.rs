@@ -1,1 +1,6 @@
 //! The operators: what each checks, and what it computes.
+
+pub(crate) mod access;
+pub(crate) mod check;
+#[cfg(test)]
+pub(crate) mod testing;
