@@ -4,3 +4,5 @@ pub(crate) mod access;
 pub(crate) mod check;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+pub(crate) mod vectors;
