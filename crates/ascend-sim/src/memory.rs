@@ -9,4 +9,8 @@ pub(crate) trait Memory {
     fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Fault>;
     /// Copies bytes in.
     fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault>;
+    /// The seed of noise in the last bit of float results (`ASCEND_SIM_JITTER`), `None` for exact ones.
+    fn jitter(&self) -> Option<u64> {
+        None
+    }
 }

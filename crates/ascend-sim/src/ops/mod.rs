@@ -4,5 +4,7 @@ pub(crate) mod access;
 pub(crate) mod check;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod table;
+mod zero;
 #[cfg(test)]
 pub(crate) mod vectors;

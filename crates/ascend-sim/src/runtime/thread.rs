@@ -1,0 +1,3 @@
+//! What each thread has of its own.
+use super::failure::Failure;
+pub(crate) fn context() -> Result<(), Failure> { Ok(()) }
