@@ -5,6 +5,7 @@
 mod abi;
 mod dtype;
 mod kernel;
+pub mod layout;
 mod memory;
 mod ops;
 mod profile;

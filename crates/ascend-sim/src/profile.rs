@@ -15,7 +15,7 @@ pub(crate) enum Soc {
 
 /// Which release of CANN the libraries look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cann {
+pub enum Cann {
     /// 8.3.RC1: `libascendcl`, `libopapi`; device-to-device copies cannot be captured.
     V8_3,
     /// 8.5: `libacl_rt`, `libopapi_*`.
