@@ -8,3 +8,6 @@ pub(crate) mod table;
 mod zero;
 #[cfg(test)]
 pub(crate) mod vectors;
+pub(crate) mod broadcast;
+pub(crate) mod elementwise;
+pub(crate) mod unary;

@@ -173,6 +173,11 @@ impl Case {
         type_named(self.argument(name).as_str().unwrap())
     }
 
+    /// True where the case has this argument.
+    pub(crate) fn has_argument(&self, name: &str) -> bool {
+        !self.arguments[name].is_null()
+    }
+
     fn argument(&self, name: &str) -> &Value {
         let value = &self.arguments[name];
         assert!(!value.is_null(), "{}: no argument {name}", self.name);

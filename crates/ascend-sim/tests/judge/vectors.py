@@ -43,6 +43,11 @@ class Family:
         """A case. `types` names the type on the device of inputs and outputs that are floats, or packed integers."""
         name = f"{operator}-{case}"
         assert name not in self.cases, name
+        for argument, tensor in inputs.items():
+            dtype = (types or {}).get(argument)
+            if dtype in TORCH:
+                exact = torch.equal(torch.nan_to_num(tensor.double()), torch.nan_to_num(rounded(tensor, dtype)))
+                assert exact, f"{name}: {argument} is not exact in {dtype}"
         self.cases[name] = {"operator": operator, "types": types or {}, **arguments}
         for side, tensors in (("in", inputs), ("out", outputs)):
             for argument, tensor in tensors.items():
