@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)] // Calls C for its messages.
+mod check;
+pub mod codes;
+mod error;
+#[allow(unsafe_code)] // Loads libraries.
+mod library;
+#[allow(unsafe_code)] // Gives C functions their types.
+pub mod sys;
+
+pub use error::{Error, Failure, MissingSymbol, Part, Result};
+pub use library::{Ascend, Attempt, LoadedLibrary, Origin, PATH_VARIABLE};
