@@ -11,3 +11,7 @@ pub(crate) mod vectors;
 pub(crate) mod broadcast;
 pub(crate) mod elementwise;
 pub(crate) mod unary;
+pub(crate) mod views;
+pub(crate) mod norm;
+pub(crate) mod activation;
+pub(crate) mod softmax;

@@ -11,7 +11,7 @@ import sys
 
 from vectors import FOLDER
 
-FAMILIES = ("elementwise",)
+FAMILIES = ("elementwise", "norm", "activation")
 
 
 def main(check=False):
