@@ -6,6 +6,10 @@ pub(crate) mod check;
 pub(crate) mod testing;
 pub(crate) mod table;
 mod zero;
+mod grouped;
+mod kv;
+mod moe;
+mod rope;
 #[cfg(test)]
 pub(crate) mod vectors;
 pub(crate) mod broadcast;
