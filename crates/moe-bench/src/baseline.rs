@@ -85,8 +85,11 @@ impl fmt::Display for Comparison {
         let mut moved = 0;
         for change in self.changes.iter().filter(|change| change.beyond_noise) {
             moved += 1;
-            let (word, ratio) =
-                if change.ratio >= 1.0 { ("faster", change.ratio) } else { ("slower", change.ratio) };
+            let (word, ratio) = if change.ratio >= 1.0 {
+                ("faster", change.ratio)
+            } else {
+                ("slower", change.ratio)
+            };
             writeln!(f, "{}: {} {ratio:.2}x as before, {word}", change.case, change.figure)?;
         }
         write!(f, "{moved} of {} figures moved beyond the noise", self.changes.len())

@@ -35,7 +35,7 @@ pub struct Grid {
 impl Grid {
     /// Batch by batch, each with every length.
     pub fn cases(&self) -> impl Iterator<Item = Case> + '_ {
-        self.batches.iter().flat_map(|&batch| {
+        self.batches.iter().flat_map(move |&batch| {
             let case = move |&prompt| Case { batch, prompt, generate: self.generate };
             self.prompts.iter().map(case)
         })

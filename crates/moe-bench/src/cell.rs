@@ -125,9 +125,8 @@ impl Cell {
     }
 
     pub(crate) fn judge(&mut self, ceiling: Option<&Ceiling>) {
-        let seconds = |of: fn(&Run) -> f64| {
-            Spread::of(&self.runs.iter().map(of).collect::<Vec<_>>()).median
-        };
+        let seconds =
+            |of: fn(&Run) -> f64| Spread::of(&self.runs.iter().map(of).collect::<Vec<_>>()).median;
         let prefill = seconds(|run| run.first_token);
         let decode = seconds(Run::decode);
         self.prefill_share = ceiling.and_then(|ceiling| ceiling.share(&self.prefill, prefill));
@@ -140,9 +139,10 @@ impl Cell {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
+    /// Three runs, the first the fastest.
     pub(crate) fn cell() -> Cell {
         let run = |first_token, step| Run { first_token, steps: vec![step; 3], joules: Some(8.0) };
         Cell {

@@ -1,5 +1,7 @@
 //! Measurements as comma-separated values (RFC 4180).
 
+use std::fmt::Write;
+
 use crate::{Cell, Report};
 
 /// A column: a name with its unit, and the value; empty for what is unknown.
@@ -39,8 +41,9 @@ pub(crate) fn render(report: &Report) -> String {
     let names = COLUMNS.map(|(name, _)| name).join(",");
     let mut text = format!("precision,{names}\r\n");
     for cell in &report.cells {
-        let values = COLUMNS.map(|(_, value)| value(cell).map_or_else(String::new, |v| v.to_string()));
-        text += &format!("{},{}\r\n", quoted(&cell.precision), values.join(","));
+        let values =
+            COLUMNS.map(|(_, value)| value(cell).map_or_else(String::new, |v| v.to_string()));
+        let _ = write!(text, "{},{}\r\n", quoted(&cell.precision), values.join(","));
     }
     text
 }

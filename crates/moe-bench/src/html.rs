@@ -47,7 +47,10 @@ fn lead(report: &Report) -> String {
         ("tok/s generated", best(&|cell| cell.decode_rate().map(|rate| rate.median), true)),
         ("tok/s of prompts", best(&|cell| Some(cell.prefill_rate().median), true)),
         ("ms to the first token", best(&|cell| Some(1e3 * cell.first_token().median), false)),
-        ("% of the limit in decode", best(&|cell| cell.decode_share.map(|share| 100.0 * share), true)),
+        (
+            "% of the limit in decode",
+            best(&|cell| cell.decode_share.map(|share| 100.0 * share), true),
+        ),
     ];
     let mut text = "<div class=\"lead\">".to_owned();
     for (name, value) in figures {
@@ -145,7 +148,6 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::tests::report;
 
     #[test]
@@ -177,7 +179,7 @@ mod tests {
     fn an_empty_report_is_a_page() {
         let mut report = report();
         report.cells.clear();
-        report.ceiling = None;
+        report.rates = None;
         let page = report.to_html();
         assert!(page.ends_with("</html>\n") && !page.contains("NaN"));
     }

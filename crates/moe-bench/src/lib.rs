@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod baseline;
 mod case;
+mod ceiling;
 mod cell;
 mod columns;
 mod csv;
@@ -21,6 +22,7 @@ mod table;
 
 pub use baseline::{Change, Comparison};
 pub use case::{Case, Grid, Schedule};
+pub use ceiling::Rates;
 pub use cell::{Cell, Run};
 pub use error::{Error, Result};
 pub use machine::Machine;

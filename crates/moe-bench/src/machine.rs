@@ -30,7 +30,8 @@ impl Machine {
     pub fn here() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let system = format!("{} {} {}", std::env::consts::OS, kernel.trim(), std::env::consts::ARCH);
+        let system =
+            format!("{} {} {}", std::env::consts::OS, kernel.trim(), std::env::consts::ARCH);
         Self {
             cpu: field(&cpuinfo, "model name").unwrap_or_default().to_owned(),
             cores: available_parallelism().map_or(1, NonZero::get),

@@ -139,7 +139,8 @@ impl Observer for Next<'_> {
 fn prompts(vocab: usize, case: &Case, seed: u64) -> Vec<Vec<u32>> {
     let mut state = seed;
     let mut token = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) % vocab.max(1) as u64) as u32
     };
     (0..case.batch).map(|_| (0..case.prompt).map(|_| token()).collect()).collect()

@@ -50,7 +50,8 @@ impl Watch {
     /// From now on.
     #[must_use]
     pub fn start() -> Self {
-        let mut watch = Self { start: Ticks::now().map(|ticks| (ticks, Instant::now())), clock: None };
+        let mut watch =
+            Self { start: Ticks::now().map(|ticks| (ticks, Instant::now())), clock: None };
         watch.look();
         watch
     }
@@ -103,9 +104,14 @@ impl Ticks {
     /// counted after its name in brackets.
     fn parse(stat: &str, own: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-        let fields: Vec<u64> =
-            line.split_whitespace().take(8).map(|field| field.parse().ok()).collect::<Option<_>>()?;
-        let [user, nice, system, idle, iowait, irq, softirq, stolen] = fields[..] else { return None };
+        let fields: Vec<u64> = line
+            .split_whitespace()
+            .take(8)
+            .map(|field| field.parse().ok())
+            .collect::<Option<_>>()?;
+        let [user, nice, system, idle, iowait, irq, softirq, stolen] = fields[..] else {
+            return None;
+        };
         let busy = user + nice + system + irq + softirq;
         let after_name = own.rsplit_once(')')?.1;
         let mut times = after_name.split_whitespace().skip(11).map(str::parse::<u64>);

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cell, Ceiling, Comparison, Error, Machine, ModelFacts, Noise, Result, Schedule, Style,
+    Ceiling, Cell, Comparison, Error, Machine, ModelFacts, Noise, Rates, Result, Schedule, Style,
     Thresholds, baseline, csv, html, markdown, table,
 };
 
@@ -29,7 +29,7 @@ pub struct Report {
     /// How often.
     pub schedule: Schedule,
     /// What the machine can do at most.
-    pub ceiling: Option<Ceiling>,
+    pub rates: Option<Rates>,
     /// What disturbed.
     pub noise: Noise,
     /// The measurements.
@@ -46,7 +46,7 @@ impl Report {
         command: impl Into<String>,
         model: ModelFacts,
         schedule: Schedule,
-        ceiling: Option<Ceiling>,
+        rates: Option<Rates>,
     ) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
@@ -56,7 +56,7 @@ impl Report {
             machine: Machine::here(),
             model,
             schedule,
-            ceiling,
+            rates,
             noise: Noise::default(),
             cells: Vec::new(),
         }
@@ -64,8 +64,14 @@ impl Report {
 
     /// Adds a measurement, and what share of the machine's limit it is.
     pub fn push(&mut self, mut cell: Cell) {
-        cell.judge(self.ceiling.as_ref());
+        cell.judge(self.ceiling(&cell.precision).as_ref());
         self.cells.push(cell);
+    }
+
+    /// The machine's limits for a precision, if they were measured.
+    #[must_use]
+    pub fn ceiling(&self, precision: &str) -> Option<Ceiling> {
+        self.rates.as_ref().map(|rates| Ceiling::of(rates, precision))
     }
 
     /// Reads a report that was written as [JSON](Self::to_json).
@@ -77,8 +83,7 @@ impl Report {
         let text = fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let wrong = |reason| Error::NoReport { path: path.to_owned(), reason };
-        let report: Self =
-            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let report: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if report.version == VERSION {
             Ok(report)
         } else {
@@ -128,23 +133,14 @@ impl Report {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Case, Memory, Run, Work};
+    use crate::Work;
+    use crate::cell::tests::cell;
 
     /// One case, three runs.
     pub(crate) fn report() -> Report {
-        let run = |first_token, step| Run { first_token, steps: vec![step; 3], joules: None };
-        let cell = Cell {
-            precision: "bf16".to_owned(),
-            case: Case { batch: 2, prompt: 8, generate: 4 },
-            runs: vec![run(0.5, 0.1), run(0.7, 0.3), run(0.6, 0.2)],
-            prefill: Work { bytes: 1_000_000_000, flops: 60_000_000_000 },
-            decode: Work { bytes: 3_000_000_000, flops: 600_000_000 },
-            memory: Memory { peak: 30_000_000, resident: 20_000_000, anonymous: 10_000_000 },
-            machine_memory: 8_000_000_000,
-            device_memory: None,
-            prefill_share: None,
-            decode_share: None,
-        };
+        let prefill = Work { bytes: 1_000_000_000, flops: 60_000_000_000 };
+        let decode = Work { bytes: 3_000_000_000, flops: 600_000_000 };
+        let cell = Cell { prefill, decode, ..cell() };
         let model = ModelFacts {
             name: "tiny".to_owned(),
             synthetic: true,
@@ -159,13 +155,16 @@ pub(crate) mod tests {
             flops_per_key: 10,
             window: (16, 2),
         };
-        let ceiling = Ceiling {
-            bytes_per_second: 2e10,
-            flops_per_second: 2e11,
-            arithmetic: "f32".to_owned(),
+        let rates = Rates {
+            threads: 2,
+            read: (20.0, 12.0),
+            arithmetic: vec![
+                ("f32 (AVX-512)".to_owned(), (200.0, 100.0)),
+                ("bf16 (AVX-512 BF16)".to_owned(), (400.0, 200.0)),
+            ],
         };
         let schedule = Schedule { warmup: 1, runs: 3, seed: 0 };
-        let mut report = Report::new("bench", model, schedule, Some(ceiling));
+        let mut report = Report::new("bench", model, schedule, Some(rates));
         report.push(cell);
         report
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Rates;
+
 /// The limits of a machine, measured in the same run as all else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceiling {
@@ -23,6 +25,18 @@ pub struct Work {
 }
 
 impl Ceiling {
+    /// The limits for a precision (`f32`, `bf16`, `f16`): products of bf16 where it has such and the machine has instructions for them, those of f32
+    /// otherwise; all threads.
+    #[must_use]
+    pub fn of(rates: &Rates, precision: &str) -> Self {
+        let of = |kind: &str| rates.arithmetic.iter().find(|(name, _)| name.starts_with(kind));
+        let bf16 = if precision == "bf16" { of("bf16") } else { None };
+        let (arithmetic, flops) = bf16
+            .or_else(|| of("f32"))
+            .map_or_else(Default::default, |(name, (all, _))| (name.clone(), *all));
+        Self { bytes_per_second: rates.read.0 * 1e9, flops_per_second: flops * 1e9, arithmetic }
+    }
+
     /// The shortest time that this machine needs for some work: that of reading or that of computing, whichever is
     /// longer, as if they overlapped wholly.
     ///
@@ -62,11 +76,8 @@ mod tests {
 
     #[test]
     fn the_longer_of_both() {
-        let ceiling = Ceiling {
-            bytes_per_second: 2e9,
-            flops_per_second: 1e10,
-            arithmetic: "f32".to_owned(),
-        };
+        let ceiling =
+            Ceiling { bytes_per_second: 2e9, flops_per_second: 1e10, arithmetic: "f32".to_owned() };
         let work = Work { bytes: 1_000_000_000, flops: 20_000_000_000 };
         assert!((ceiling.seconds(&work) - 2.0).abs() < 1e-12);
         assert!((ceiling.share(&work, 4.0).expect("work") - 0.5).abs() < 1e-12);

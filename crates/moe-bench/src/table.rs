@@ -80,12 +80,15 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
             if machine.virtual_machine { ", virtual" } else { "" },
         ),
     ];
-    if let Some(ceiling) = &report.ceiling {
+    if let Some(rates) = &report.rates {
+        let arithmetic = rates.arithmetic.iter();
+        let arithmetic: Vec<_> =
+            arithmetic.map(|(name, (all, _))| format!("{} GFLOP/s {name}", number(*all))).collect();
         lines.push(format!(
-            "limit    {} GB/s read, {} GFLOP/s {}, measured in this run",
-            number(ceiling.bytes_per_second / 1e9),
-            number(ceiling.flops_per_second / 1e9),
-            ceiling.arithmetic,
+            "limit    {} GB/s read, {}, measured in this run, {} threads",
+            number(rates.read.0),
+            arithmetic.join(", "),
+            rates.threads,
         ));
     }
     let schedule = &report.schedule;

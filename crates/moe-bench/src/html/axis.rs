@@ -3,11 +3,12 @@
 /// Numbers of an axis and the pixels they lie at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis {
-    /// The numbers at both ends, logarithms if it is [`log`](Self::log).
+    /// The numbers at both ends, or their logarithms.
     ends: (f64, f64),
     /// The pixels there.
     pixels: (f64, f64),
-    log: bool,
+    /// Between marks; `None` if equal ratios are equally far apart.
+    step: Option<f64>,
 }
 
 impl Axis {
@@ -15,7 +16,7 @@ impl Axis {
     pub(super) fn linear(most: f64, pixels: (f64, f64)) -> Self {
         let most = if most > 0.0 { most } else { 1.0 };
         let step = step(most);
-        Self { ends: (0.0, (most / step).ceil() * step), pixels, log: false }
+        Self { ends: (0.0, (most / step).ceil() * step), pixels, step: Some(step) }
     }
 
     /// From `ends.0` to `ends.1`, equal ratios equally far apart.
@@ -23,24 +24,23 @@ impl Axis {
         let (low, high) = (ends.0.max(1e-12), ends.1.max(1e-12));
         // A single number lies in the middle.
         let (low, high) = if high > low { (low, high) } else { (low / 2.0, low * 2.0) };
-        Self { ends: (low.ln(), high.ln()), pixels, log: true }
+        Self { ends: (low.ln(), high.ln()), pixels, step: None }
     }
 
     /// The pixel of a number.
     pub(super) fn at(&self, number: f64) -> f64 {
-        let number = if self.log { number.max(1e-12).ln() } else { number };
+        let number = if self.step.is_none() { number.max(1e-12).ln() } else { number };
         let share = (number - self.ends.0) / (self.ends.1 - self.ends.0);
         self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
     }
 
     /// Round numbers to be marked: multiples of a step, or powers of ten.
     pub(super) fn marks(&self) -> Vec<f64> {
-        if self.log {
+        let Some(step) = self.step else {
             let power = |end: f64| end / std::f64::consts::LN_10;
             let (low, high) = (power(self.ends.0).ceil() as i32, power(self.ends.1).floor() as i32);
             return (low..=high).map(|power| 10f64.powi(power)).collect();
-        }
-        let step = step(self.ends.1);
+        };
         let count = (self.ends.1 / step).round() as usize;
         (0..=count).map(|index| index as f64 * step).collect()
     }

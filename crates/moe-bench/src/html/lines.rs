@@ -34,15 +34,16 @@ const RIGHT: f64 = 84.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 /// Colours that the style sheet has.
-pub(super) const COLOURS: usize = 6;
+const COLOURS: usize = 6;
 
 impl Chart {
     pub(super) fn render(&self) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let most = points().map(|point| point.y.max).fold(0.0, f64::max);
         let y = Axis::linear(most, (HEIGHT - BOTTOM, TOP));
-        let (low, high) = points()
-            .fold((f64::INFINITY, 0.0f64), |(low, high), point| (low.min(point.x), high.max(point.x)));
+        let (low, high) = points().fold((f64::INFINITY, 0.0f64), |(low, high), point| {
+            (low.min(point.x), high.max(point.x))
+        });
         let x = Axis::log((low, high), (LEFT + 10.0, WIDTH - RIGHT));
         let mut svg = format!(
             "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">",
@@ -92,7 +93,14 @@ impl Chart {
         svg + "</svg></figure>"
     }
 
-    fn line(&self, svg: &mut String, index: usize, series: &Series, (x, y): (&Axis, &Axis), name: f64) {
+    fn line(
+        &self,
+        svg: &mut String,
+        index: usize,
+        series: &Series,
+        (x, y): (&Axis, &Axis),
+        name: f64,
+    ) {
         let _ = write!(svg, "<g class=\"c{}\">", index % COLOURS);
         let path: Vec<_> = series
             .points

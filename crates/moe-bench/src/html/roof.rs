@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use super::axis::{Axis, label};
 use super::escape;
-use super::lines::COLOURS;
 use crate::columns::{number, percent};
-use crate::{Cell, Report, Work};
+use crate::{Ceiling, Cell, Report, Work};
 
 const WIDTH: f64 = 940.0;
 const HEIGHT: f64 = 340.0;
@@ -19,27 +18,52 @@ const BOTTOM: f64 = 44.0;
 struct Dot<'a> {
     cell: &'a Cell,
     phase: &'static str,
-    class: usize,
+    class: &'static str,
     work: Work,
+    /// Operations a second.
     rate: f64,
     share: Option<f64>,
 }
 
 pub(super) fn render(report: &Report) -> String {
-    let Some(ceiling) = &report.ceiling else { return String::new() };
+    let ceilings = ceilings(report);
     let dots: Vec<_> = report.cells.iter().flat_map(phases).collect();
-    if dots.is_empty() {
+    let Some(highest) = ceilings.last().filter(|_| !dots.is_empty()) else {
         return String::new();
-    }
-    let (memory, arithmetic) = (ceiling.bytes_per_second, ceiling.flops_per_second);
-    let ridge = arithmetic / memory;
-    let xs = || dots.iter().map(|dot| dot.work.intensity()).chain([ridge]);
-    let low = xs().fold(f64::INFINITY, f64::min) / 2.0;
-    let high = xs().fold(0.0, f64::max) * 2.0;
+    };
+    let (memory, most) = (highest.bytes_per_second, highest.flops_per_second);
+    let intensities = || dots.iter().map(|dot| dot.work.intensity()).chain([most / memory]);
+    let low = intensities().fold(f64::INFINITY, f64::min) / 2.0;
+    let high = intensities().fold(0.0, f64::max) * 2.0;
     let slowest = dots.iter().map(|dot| dot.rate).fold(low * memory, f64::min);
     let x = Axis::log((low, high), (LEFT, WIDTH - RIGHT));
-    let y = Axis::log((slowest / 2.0, arithmetic * 2.0), (HEIGHT - BOTTOM, TOP));
-    let mut svg = format!("<figure class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
+    let y = Axis::log((slowest / 2.0, most * 2.0), (HEIGHT - BOTTOM, TOP));
+    let mut svg =
+        format!("<figure class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
+    marks(&mut svg, &x, &y);
+    for ceiling in &ceilings {
+        roof(&mut svg, ceiling, (low, high), &x, &y);
+    }
+    for point in &dots {
+        dot(&mut svg, point, &x, &y);
+    }
+    svg + "</svg><figcaption><span class=\"key c0\">prompts</span> <span class=\"key c1\">later \
+           tokens</span>; the lines are the limits</figcaption></figure>"
+}
+
+/// The different ones of all precisions, the highest last.
+fn ceilings(report: &Report) -> Vec<Ceiling> {
+    let mut ceilings: Vec<Ceiling> = Vec::new();
+    for ceiling in report.cells.iter().filter_map(|cell| report.ceiling(&cell.precision)) {
+        if !ceilings.contains(&ceiling) {
+            ceilings.push(ceiling);
+        }
+    }
+    ceilings.sort_by(|left, right| left.flops_per_second.total_cmp(&right.flops_per_second));
+    ceilings
+}
+
+fn marks(svg: &mut String, x: &Axis, y: &Axis) {
     for mark in y.marks() {
         let at = y.at(mark);
         let _ = write!(
@@ -63,17 +87,26 @@ pub(super) fn render(report: &Report) -> String {
     }
     let _ = write!(
         svg,
-        "<polyline class=\"roof\" points=\"{:.1},{:.1} {:.1},{:.1} {:.1},{:.1}\"/>\
-         <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GFLOP/s, {}</text>\
-         <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GB/s</text>\
-         <text class=\"mark mid\" x=\"{}\" y=\"{}\">operations a byte</text>\
+        "<text class=\"mark mid\" x=\"{}\" y=\"{}\">operations a byte</text>\
          <text class=\"mark\" x=\"6\" y=\"{}\">GFLOP/s</text>",
-        x.at(low),
-        y.at(low * memory),
-        x.at(ridge),
-        y.at(arithmetic),
-        x.at(high),
-        y.at(arithmetic),
+        f64::midpoint(LEFT, WIDTH - RIGHT),
+        HEIGHT - 8.0,
+        TOP - 4.0,
+    );
+}
+
+fn roof(svg: &mut String, ceiling: &Ceiling, (low, high): (f64, f64), x: &Axis, y: &Axis) {
+    let (memory, arithmetic) = (ceiling.bytes_per_second, ceiling.flops_per_second);
+    let ridge = arithmetic / memory;
+    let corners = [(low, low * memory), (ridge, arithmetic), (high, arithmetic)];
+    let corners =
+        corners.map(|(intensity, rate)| format!("{:.1},{:.1}", x.at(intensity), y.at(rate)));
+    let _ = write!(
+        svg,
+        "<polyline class=\"roof\" points=\"{}\"/>\
+         <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GFLOP/s, {}</text>\
+         <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GB/s</text>",
+        corners.join(" "),
         x.at(ridge) + 6.0,
         y.at(arithmetic) - 6.0,
         number(arithmetic / 1e9),
@@ -81,42 +114,45 @@ pub(super) fn render(report: &Report) -> String {
         x.at(low) + 14.0,
         y.at(low * memory * 1.25) - 10.0,
         number(memory / 1e9),
-        f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 8.0,
-        TOP - 4.0,
     );
-    for dot in &dots {
-        let case = &dot.cell.case;
-        let _ = write!(
-            svg,
-            "<g class=\"c{}\"><circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\">\
-             <title>{} of {}, batch {}, {} tokens: {} GFLOP/s, {} of the limit</title></circle></g>",
-            dot.class % COLOURS,
-            x.at(dot.work.intensity()),
-            y.at(dot.rate),
-            dot.phase,
-            escape(&dot.cell.precision),
-            case.batch,
-            case.prompt,
-            number(dot.rate / 1e9),
-            percent(dot.share),
-        );
-    }
-    svg + "</svg><figcaption><span class=\"key c0\">prompts</span> <span class=\"key c1\">later \
-           tokens</span>; the line is the limit</figcaption></figure>"
+}
+
+fn dot(svg: &mut String, dot: &Dot<'_>, x: &Axis, y: &Axis) {
+    let case = &dot.cell.case;
+    let _ = write!(
+        svg,
+        "<g class=\"{}\"><circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\">\
+         <title>{} of {}, batch {}, {} tokens: {} GFLOP/s, {} of the limit</title></circle></g>",
+        dot.class,
+        x.at(dot.work.intensity()),
+        y.at(dot.rate),
+        dot.phase,
+        escape(&dot.cell.precision),
+        case.batch,
+        case.prompt,
+        number(dot.rate / 1e9),
+        percent(dot.share),
+    );
 }
 
 fn phases(cell: &Cell) -> impl Iterator<Item = Dot<'_>> {
-    let dot = move |phase, class, work: Work, share: Option<f64>, seconds: f64| Dot {
+    let first = cell.first_token().median;
+    let prefill = Dot {
         cell,
-        phase,
-        class,
-        work,
-        rate: work.flops as f64 / seconds,
-        share,
+        phase: "prompts",
+        class: "c0",
+        work: cell.prefill,
+        rate: cell.prefill.flops as f64 / first,
+        share: cell.prefill_share,
     };
-    let prefill = dot("prompts", 0, cell.prefill, cell.prefill_share, cell.first_token().median);
-    let steps = cell.latency().median - cell.first_token().median;
-    let decode = dot("later tokens", 1, cell.decode, cell.decode_share, steps);
-    [prefill, decode].into_iter().filter(|dot| dot.rate.is_finite() && dot.rate > 0.0 && dot.work.bytes > 0)
+    let decode = Dot {
+        cell,
+        phase: "later tokens",
+        class: "c1",
+        work: cell.decode,
+        rate: cell.decode.flops as f64 / (cell.latency().median - first),
+        share: cell.decode_share,
+    };
+    let drawable = |dot: &Dot<'_>| dot.rate.is_finite() && dot.rate > 0.0 && dot.work.bytes > 0;
+    [prefill, decode].into_iter().filter(drawable)
 }

@@ -12,7 +12,8 @@ const LEFT: f64 = 210.0;
 const RIGHT: f64 = 90.0;
 
 pub(super) fn render(report: &Report) -> String {
-    let most = report.cells.iter().flat_map(deviations).map(|(_, off)| off.abs()).fold(0.0, f64::max);
+    let most =
+        report.cells.iter().flat_map(deviations).map(|(_, off)| off.abs()).fold(0.0, f64::max);
     if report.cells.is_empty() {
         return String::new();
     }
@@ -20,7 +21,8 @@ pub(super) fn render(report: &Report) -> String {
     let most = (most * 1.1).max(0.05);
     let height = ROW * report.cells.len() as f64 + 30.0;
     let at = |off: f64| LEFT + (WIDTH - LEFT - RIGHT) * (off / most + 1.0) / 2.0;
-    let mut svg = format!("<figure class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">");
+    let mut svg =
+        format!("<figure class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">");
     for off in [-most, 0.0, most] {
         let _ = write!(
             svg,
@@ -69,5 +71,8 @@ fn deviations(cell: &Cell) -> Vec<(f64, f64)> {
     let median = cell.throughput().median;
     let tokens = (cell.case.batch * cell.case.generate) as f64;
     let rates = cell.runs.iter().map(|run| tokens / run.latency());
-    rates.filter(|rate| rate.is_finite() && median > 0.0).map(|rate| (rate, rate / median - 1.0)).collect()
+    rates
+        .filter(|rate| rate.is_finite() && median > 0.0)
+        .map(|rate| (rate, rate / median - 1.0))
+        .collect()
 }
