@@ -3,6 +3,7 @@
 
 mod asserts;
 pub mod golden;
+pub mod hub;
 mod original;
 pub mod safetensors;
 pub mod tiny;

@@ -7,6 +7,7 @@
 mod decode;
 mod runs;
 
+pub(super) use self::runs::{BLOCK_ROW_BITS, BLOCK_ROWS, ceil};
 use self::runs::{Run, Runs};
 use crate::dtype::DataType;
 use crate::kernel::Fault;

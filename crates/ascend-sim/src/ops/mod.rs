@@ -19,3 +19,6 @@ pub(crate) mod views;
 pub(crate) mod norm;
 pub(crate) mod activation;
 pub(crate) mod softmax;
+pub(crate) mod nz;
+pub(crate) mod matmul;
+pub(crate) mod weight_format;

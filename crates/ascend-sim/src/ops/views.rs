@@ -1,5 +1,6 @@
 //! Other views of the same memory.
 
+use crate::dtype::DataType;
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -22,6 +23,46 @@ impl Tensor {
         if rank >= 2 {
             view.shape.swap(rank - 2, rank - 1);
             view.strides.swap(rank - 2, rank - 1);
+        }
+        view
+    }
+
+    /// The last dimension steps over rows of memory: a matrix seen transposed.
+    pub(super) fn exchanged(&self) -> bool {
+        let rank = self.shape.len();
+        rank >= 2 && self.strides[rank - 2] == 1 && self.strides[rank - 1] != 1
+    }
+
+    /// Row after row without gaps, dimensions of one index aside.
+    pub(super) fn contiguous(&self) -> bool {
+        let mut next = 1;
+        self.shape.iter().zip(&self.strides).rev().all(|(&extent, &stride)| {
+            let fits = extent == 1 || stride == next;
+            next *= extent.max(1);
+            fits
+        })
+    }
+
+    /// A dimension of one index more, before `dim`.
+    pub(super) fn unsqueezed(&self, dim: usize) -> Self {
+        let mut view = self.clone();
+        view.shape.insert(dim, 1);
+        view.strides.insert(dim, 1);
+        view
+    }
+
+    /// I32 elements that hold eight I4 each, as those; the lowest four bits are the first.
+    pub(super) fn unpacked(&self) -> Self {
+        let dim = self.shape.len() - if self.exchanged() { 2 } else { 1 };
+        let mut view = Self { dtype: DataType::I4, offset: self.offset * 8, ..self.clone() };
+        view.shape[dim] *= 8;
+        for (at, stride) in view.strides.iter_mut().enumerate() {
+            if at != dim {
+                *stride *= 8;
+            }
+        }
+        if let Some(last) = view.storage.last_mut() {
+            *last *= 8;
         }
         view
     }
@@ -58,5 +99,22 @@ mod tests {
         assert_eq!(device.read_integers(&tensor.permuted(&[1, 0])), [1, 4, 2, 5, 3, 6]);
         assert_eq!(device.read_integers(&tensor.narrowed(1, 0, 2, 2)), [1, 3, 4, 6]);
         assert_eq!(device.read_integers(&tensor.narrowed(0, 1, 1, 1)), [4, 5, 6]);
+        assert!(tensor.contiguous() && !tensor.exchanged());
+        assert!(!tensor.transposed().contiguous() && tensor.transposed().exchanged());
+        assert_eq!(tensor.unsqueezed(1).shape, [2, 1, 3]);
+    }
+
+    #[test]
+    fn eight_nibbles_are_in_an_integer() {
+        let device = Device::default();
+        let packed = device.integers(DataType::I32, &[2, 1], &[0x7654_3210, -1]);
+        let nibbles = packed.unpacked();
+        assert_eq!(nibbles.shape, [2, 8]);
+        let expected = [0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1];
+        assert_eq!(device.read_integers(&nibbles), expected);
+        let packed = device.integers(DataType::I32, &[2, 2], &[0x7654_3210, 0, -1, 0]);
+        let turned = packed.transposed().unpacked();
+        assert_eq!(turned.shape, [16, 2]);
+        assert_eq!(device.read_integers(&turned)[..6], [0, -1, 1, -1, 2, -1]);
     }
 }

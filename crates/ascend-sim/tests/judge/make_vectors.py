@@ -11,7 +11,7 @@ import sys
 
 from vectors import FOLDER
 
-FAMILIES = ("elementwise", "norm", "activation")
+FAMILIES = ("elementwise", "norm", "activation", "matmul")
 
 
 def main(check=False):

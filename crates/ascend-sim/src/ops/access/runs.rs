@@ -42,8 +42,10 @@ struct Blocks {
     exchanged: bool,
 }
 
-const BLOCK_ROWS: i64 = 16;
-const BLOCK_ROW_BITS: i64 = 32 * 8;
+/// Rows of a block.
+pub(in crate::ops) const BLOCK_ROWS: i64 = 16;
+/// Bits of a block's row, where the storage does not say otherwise.
+pub(in crate::ops) const BLOCK_ROW_BITS: i64 = 32 * 8;
 
 impl<'a> Runs<'a> {
     pub(super) fn new(tensor: &'a Tensor, first: usize, count: usize) -> Self {
@@ -94,18 +96,23 @@ impl Iterator for Runs<'_> {
 
 impl Blocks {
     fn of(tensor: &Tensor) -> Self {
-        let width = BLOCK_ROW_BITS / tensor.dtype.bits().cast_signed();
         let rank = tensor.shape.len();
-        let exchanged = tensor.strides[rank - 2] == 1 && tensor.shape[rank - 1] != 1;
+        let exchanged = tensor.exchanged();
         let (rows, columns) = if exchanged {
             (tensor.shape[rank - 1], tensor.shape[rank - 2])
         } else {
             (tensor.shape[rank - 2], tensor.shape[rank - 1])
         };
-        // The storage says how the memory was cut; a view may show less of it.
-        let (down, across) = match tensor.storage[..] {
-            [.., across, down, BLOCK_ROWS, inner] if inner == width => (down, across),
-            _ => (ceil(rows, BLOCK_ROWS), ceil(columns, width)),
+        // The storage says how the memory was cut; a view may show less of it, and types of 4 bits have
+        // blocks of another width on some chips.
+        let (width, down, across) = match tensor.storage[..] {
+            [.., across, down, BLOCK_ROWS, width] if tensor.storage.len() == rank + 2 => {
+                (width, down, across)
+            }
+            _ => {
+                let width = BLOCK_ROW_BITS / tensor.dtype.bits().cast_signed();
+                (width, ceil(rows, BLOCK_ROWS), ceil(columns, width))
+            }
         };
         Self { width, down, matrix: across * down * BLOCK_ROWS * width, exchanged }
     }
@@ -130,6 +137,6 @@ impl Blocks {
 }
 
 /// `i64::div_ceil` is not stable.
-fn ceil(value: i64, by: i64) -> i64 {
+pub(in crate::ops) fn ceil(value: i64, by: i64) -> i64 {
     (value + by - 1) / by
 }
