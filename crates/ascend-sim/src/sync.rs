@@ -1,6 +1,8 @@
 //! Locks that outlive a panic: what they guard is counters and lists that are valid between any two statements.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use std::time::Duration;
 
 /// Locks, whether or not another thread panicked inside.

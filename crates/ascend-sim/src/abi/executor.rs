@@ -79,7 +79,13 @@ fn some(executor: Raw) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set(executor: Raw, among: Among, index: usize, tensor: Raw, address: Raw) -> Result<(), Failure> {
+fn set(
+    executor: Raw,
+    among: Among,
+    index: usize,
+    tensor: Raw,
+    address: Raw,
+) -> Result<(), Failure> {
     some(executor)?;
     if tensor.is_null() {
         return Err(Failure::new(561_103, "tensor is null"));

@@ -7,6 +7,7 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use crate::runtime::failure::Failure;
+use crate::runtime::memory::HostSpan;
 
 /// Where a result goes. Invariant: null, or valid for a write of `T`; values of this type come from C callers of the
 /// exported functions, who promise it.
@@ -111,6 +112,37 @@ impl<T: Copy> In<T> {
 
 /// No array that a call takes is longer; a count beyond it is an uninitialised variable.
 const MOST_VALUES: u64 = 1 << 24;
+
+/// A pointer to host memory or to device memory, which its address tells. Invariant: if it is one to host memory, and
+/// not null, it is valid for what the call does with as many bytes as the call says, until it returns or as long as they
+/// are pinned.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub(crate) struct Address(*mut c_void);
+
+impl Address {
+    /// Refuses null.
+    pub(crate) fn check(self, argument: &str) -> Result<(), Failure> {
+        if self.0.is_null() { Err(Failure::null(argument)) } else { Ok(()) }
+    }
+
+    /// So many bytes, as the call says.
+    pub(crate) fn span(self, bytes: usize) -> HostSpan {
+        // SAFETY: the invariant is what is asked for. A device address is never followed as one of the host: nothing
+        // lies there.
+        unsafe { HostSpan::new(self.0.expose_provenance(), bytes) }
+    }
+
+    /// The place so many bytes further on.
+    pub(crate) fn offset(self, bytes: usize) -> Result<Self, Failure> {
+        match self.0.addr().checked_add(bytes) {
+            Some(_) => Ok(Self(self.0.wrapping_byte_add(bytes))),
+            None => {
+                Err(Failure::parameter(format!("{:p} and {bytes} bytes is no address", self.0)))
+            }
+        }
+    }
+}
 
 /// A string. Invariant: null, or a C string.
 #[derive(Clone, Copy, Debug)]

@@ -20,11 +20,8 @@ fn describe(
     data: Raw,
 ) -> Result<Described, Failure> {
     let shape = view_dims.values("viewDims", view_dims_num)?;
-    let strides = if stride.is_null() {
-        None
-    } else {
-        Some(stride.values("stride", view_dims_num)?)
-    };
+    let strides =
+        if stride.is_null() { None } else { Some(stride.values("stride", view_dims_num)?) };
     let storage = if storage_dims.is_null() {
         None
     } else {

@@ -44,9 +44,7 @@ impl Workspace {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Seed(seed) => {
-                let mixed = operator
-                    .bytes()
-                    .fold(seed, |state, byte| mix(state ^ u64::from(byte)));
+                let mixed = operator.bytes().fold(seed, |state, byte| mix(state ^ u64::from(byte)));
                 (mixed % (48 << 20)).next_multiple_of(32).max(32)
             }
         }
@@ -81,7 +79,8 @@ impl Default for Config {
         Self {
             soc: Soc::Ascend910B3,
             soc_name: c"Ascend910B3",
-            cann: Cann::V8_5,
+            // What the front libraries of a layout say that they are.
+            cann: crate::layout::attached().unwrap_or(Cann::V8_5),
             devices: 1,
             hbm: None,
             faults: Plan::default(),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::config::machine;
+use super::counters::counters;
 use super::failure::Failure;
 use super::handles::{dead, handles};
 use super::registry::handle;
@@ -92,6 +93,7 @@ impl Executor {
             tensors.push((place, tensor.address, tensor.len() == 0));
         })?;
         let workspace = machine.workspace.of(operator);
+        counters().preparations();
         let executor = handles().executors.insert(Self {
             operator,
             workspace,
@@ -127,9 +129,9 @@ impl Executor {
         parameters.dedup();
         let member = relative.unwrap_or(0);
         let place = parameters.get(index).and_then(|parameter| {
-            tensors.iter().position(|(place, ..)| {
-                place.parameter == *parameter && place.index == member
-            })
+            tensors
+                .iter()
+                .position(|(place, ..)| place.parameter == *parameter && place.index == member)
         });
         let Some(place) = place else {
             return Err(Failure::new(
@@ -187,7 +189,9 @@ pub(crate) fn launch(
     stream: u64,
 ) -> Result<(), Failure> {
     let found = find(executor)?;
-    if !found.repeatable.load(Ordering::Relaxed) && handles().executors.remove(handle(executor)).is_none() {
+    if !found.repeatable.load(Ordering::Relaxed)
+        && handles().executors.remove(handle(executor)).is_none()
+    {
         return Err(dead("executor", executor));
     }
     if found.operator != operator {

@@ -128,9 +128,7 @@ fn check(tensor: &Tensor) -> Result<(), String> {
         ));
     }
     if *offset < 0 || strides.iter().any(|stride| *stride < 0) {
-        return Err(format!(
-            "has offset {offset} and strides {strides:?}, expected none below 0"
-        ));
+        return Err(format!("has offset {offset} and strides {strides:?}, expected none below 0"));
     }
     if tensor.format != ND || shape.contains(&0) {
         return Ok(());
@@ -298,7 +296,8 @@ mod tests {
     #[test]
     fn a_list_owns_its_members() {
         let handles = handles();
-        let (a, b) = (handles.create_tensor(described(&[1])), handles.create_tensor(described(&[1])));
+        let (a, b) =
+            (handles.create_tensor(described(&[1])), handles.create_tensor(described(&[1])));
         let list = handles.create_tensor_list(vec![a, b]).unwrap();
         assert_eq!(handles.destroy_tensor(a).unwrap_err().status, 561_000);
         assert!(handles.create_tensor_list(vec![a]).unwrap_err().message.contains("already"));

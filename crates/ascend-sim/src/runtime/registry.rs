@@ -28,10 +28,11 @@ pub(crate) enum Kind {
     FloatArray = 0x0A16,
     BoolArray = 0x0A17,
     Executor = 0x0A18,
+    Communicator = 0x0A21,
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Context,
         Self::Stream,
         Self::Event,
@@ -46,6 +47,7 @@ impl Kind {
         Self::FloatArray,
         Self::BoolArray,
         Self::Executor,
+        Self::Communicator,
     ];
 
     /// What the pointer `raw` is, for messages: a live or dead handle of some kind, or a foreign pointer.

@@ -2,9 +2,7 @@
 
 /// The vendor's name of a status, `UNKNOWN` for a number that has none.
 pub(crate) fn name(status: i32) -> &'static str {
-    NAMES
-        .binary_search_by_key(&status, |(code, _)| *code)
-        .map_or("UNKNOWN", |found| NAMES[found].1)
+    NAMES.binary_search_by_key(&status, |(code, _)| *code).map_or("UNKNOWN", |found| NAMES[found].1)
 }
 
 /// In order of the numbers; the names that CANN's documentation gives.

@@ -54,7 +54,11 @@ pub(crate) fn free(handle: u64) -> Result<(), Failure> {
 }
 
 /// Puts the memory at reserved addresses of its device.
-pub(crate) fn map(address: u64, handle: u64) -> Result<(), Failure> {
+pub(crate) fn map(address: u64, handle: u64, size: u64) -> Result<(), Failure> {
     let physical = registry().get(handle).ok_or_else(|| dead("handle", pointer(handle)))?;
+    let all = physical.backing.len() as u64;
+    if size != all {
+        return Err(Failure::parameter(format!("size is {size}, the memory has {all} bytes")));
+    }
     space(physical.device)?.map(address, Arc::clone(&physical.backing))
 }

@@ -26,7 +26,8 @@ impl Rounding {
             2 | 5 => NORMAL_PAGE,
             6 | 7 => GIANT_PAGE,
             _ => {
-                let message = format!("policy is {policy}, expected an aclrtMemMallocPolicy, 0 to 7");
+                let message =
+                    format!("policy is {policy}, expected an aclrtMemMallocPolicy, 0 to 7");
                 return Err(Failure::argument(message));
             }
         };

@@ -168,7 +168,8 @@ impl Space {
         for _ in 0..2 {
             loop {
                 let start = inner.cursor.next_multiple_of(alignment);
-                let Some(end) = start.checked_add(len + GAP).filter(|end| *end <= self.range.end) else {
+                let Some(end) = start.checked_add(len + GAP).filter(|end| *end <= self.range.end)
+                else {
                     break;
                 };
                 let block = inner.live.range(..end).next_back();
@@ -200,7 +201,12 @@ impl Space {
     }
 
     /// The block that has these bytes, or what is there instead.
-    pub(super) fn find(&self, address: u64, count: u64, access: Access) -> Result<Arc<Block>, String> {
+    pub(super) fn find(
+        &self,
+        address: u64,
+        count: u64,
+        access: Access,
+    ) -> Result<Arc<Block>, String> {
         let inner = read(&self.inner);
         if let Some((_, block)) = inner.live.range(..=address).next_back() {
             let limit = match access {
@@ -292,18 +298,24 @@ impl Inner {
     /// What lies at an address, for messages.
     fn describe(&self, address: u64) -> String {
         let live = self.live.range(..=address).next_back();
-        if let Some((start, block)) = live.filter(|(start, block)| address - **start < block.readable) {
+        if let Some((start, block)) =
+            live.filter(|(start, block)| address - **start < block.readable)
+        {
             let (offset, size) = (address - start, block.size);
             return format!("{address:#x}, byte {offset} of an allocation of {size} at {start:#x}");
         }
         let freed = self.freed.range(..=address).next_back();
         if let Some((start, size)) = freed.filter(|(start, size)| address - **start < **size) {
-            return format!("{address:#x}, in an allocation of {size} bytes at {start:#x} that was freed");
+            return format!(
+                "{address:#x}, in an allocation of {size} bytes at {start:#x} that was freed"
+            );
         }
         match live.filter(|(start, block)| address - **start < block.readable + GAP) {
             Some((start, block)) => {
                 let size = block.size;
-                format!("{address:#x}, beyond the end of an allocation of {size} bytes at {start:#x}")
+                format!(
+                    "{address:#x}, beyond the end of an allocation of {size} bytes at {start:#x}"
+                )
             }
             None => format!("{address:#x}, where nothing is allocated"),
         }

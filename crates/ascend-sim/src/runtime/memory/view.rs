@@ -87,7 +87,8 @@ impl View {
             (Place::Device(to), Place::Device(from)) => {
                 let source = self.find(from, count, Access::Read)?;
                 let target = self.find(to, count, Access::Write)?;
-                if to != from && to < from.saturating_add(count) && from < to.saturating_add(count) {
+                if to != from && to < from.saturating_add(count) && from < to.saturating_add(count)
+                {
                     return Err(format!(
                         "{count} bytes from {from:#x} to {to:#x} overlap, which gives no defined result"
                     ));
@@ -104,12 +105,17 @@ impl View {
     /// Copies as [`View::copy`] does, when a stream comes to it: host memory must still be pinned.
     pub(crate) fn copy_pinned(self, to: Place, from: Place, count: u64) -> Result<(), String> {
         let gone = |span: HostSpan| {
-            format!("host memory at {:#x} was freed or unregistered before the copy ran", span.address())
+            format!(
+                "host memory at {:#x} was freed or unregistered before the copy ran",
+                span.address()
+            )
         };
         match (to, from) {
-            (Place::Host(span), Place::Device(_)) | (Place::Device(_), Place::Host(span)) => pinned()
-                .while_pinned(span, || self.copy(to, from, count))
-                .unwrap_or_else(|| Err(gone(span))),
+            (Place::Host(span), Place::Device(_)) | (Place::Device(_), Place::Host(span)) => {
+                pinned()
+                    .while_pinned(span, || self.copy(to, from, count))
+                    .unwrap_or_else(|| Err(gone(span)))
+            }
             _ => self.copy(to, from, count),
         }
     }
