@@ -2,14 +2,14 @@
 
 /// Declares an enumeration of C: a transparent integer with named values.
 macro_rules! c_enum {
-    ($($(#[$meta:meta])* $name:ident: $repr:ty, $prefix:literal { $($value:ident = $number:expr),* $(,)? })*) => {
+    ($($(#[$meta:meta])* $name:ident: $repr:ty, $prefix:literal { $($value:ident $(($c:literal))? = $number:expr),* $(,)? })*) => {
         $($(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(transparent)]
         pub struct $name(pub $repr);
 
         impl $name {
-            $(#[doc = concat!("`", $prefix, stringify!($value), "`")]
+            $(#[doc = $crate::sys::enums::c_value!($prefix, $value $(, $c)?)]
             pub const $value: Self = Self($number);)*
 
             /// All named values, in the order of the numbers.
@@ -34,12 +34,22 @@ macro_rules! c_enum {
     };
 }
 
-pub(super) use c_enum;
+/// How C names a value, in code marks.
+macro_rules! c_value {
+    ($prefix:literal, $value:ident) => {
+        concat!("`", $prefix, stringify!($value), "`")
+    };
+    ($prefix:literal, $value:ident, $name:literal) => {
+        concat!("`", $name, "`")
+    };
+}
+
+pub(super) use {c_enum, c_value};
 
 c_enum! {
     /// Element type of a tensor.
     aclDataType: i32, "ACL_" {
-        UNDEFINED = -1, FLOAT = 0, FLOAT16 = 1, INT8 = 2, INT32 = 3, UINT8 = 4, INT16 = 6, UINT16 = 7,
+        UNDEFINED ("ACL_DT_UNDEFINED") = -1, FLOAT = 0, FLOAT16 = 1, INT8 = 2, INT32 = 3, UINT8 = 4, INT16 = 6, UINT16 = 7,
         UINT32 = 8, INT64 = 9, UINT64 = 10, DOUBLE = 11, BOOL = 12, STRING = 13, COMPLEX64 = 16,
         COMPLEX128 = 17, BF16 = 27, INT4 = 29, UINT1 = 30, COMPLEX32 = 33, HIFLOAT8 = 34,
         FLOAT8_E5M2 = 35, FLOAT8_E4M3FN = 36, FLOAT8_E8M0 = 37, FLOAT6_E3M2 = 38, FLOAT6_E2M3 = 39,
@@ -48,8 +58,9 @@ c_enum! {
     /// Order of a tensor's elements.
     aclFormat: i32, "ACL_FORMAT_" {
         UNDEFINED = -1, NCHW = 0, NHWC = 1, ND = 2, NC1HWC0 = 3, FRACTAL_Z = 4, NC1HWC0_C04 = 12,
-        HWCN = 16, NDHWC = 27, FRACTAL_NZ = 29, NCDHW = 30, NDC1HWC0 = 32, FRACTAL_Z_3D = 33, NC = 35,
-        NCL = 47, NZ_C0_16 = 50, NZ_C0_32 = 51, NZ_C0_2 = 52, NZ_C0_4 = 53, NZ_C0_8 = 54,
+        HWCN = 16, NDHWC = 27, FRACTAL_NZ = 29, NCDHW = 30, NDC1HWC0 = 32, FRACTAL_Z_3D ("ACL_FRACTAL_Z_3D") = 33, NC = 35,
+        NCL = 47, FRACTAL_NZ_C0_16 = 50, FRACTAL_NZ_C0_32 = 51, FRACTAL_NZ_C0_2 = 52,
+        FRACTAL_NZ_C0_4 = 53, FRACTAL_NZ_C0_8 = 54,
     }
     /// Direction of a copy.
     aclrtMemcpyKind: i32, "ACL_MEMCPY_" {
@@ -87,7 +98,8 @@ c_enum! {
     aclmdlRICaptureStatus: i32, "ACL_MODEL_RI_CAPTURE_STATUS_" { NONE = 0, ACTIVE = 1, INVALIDATED = 2 }
     /// An option of the process or of a context.
     aclSysParamOpt: i32, "ACL_OPT_" {
-        DETERMINISTIC = 0, ENABLE_DEBUG_KERNEL = 1, STRONG_CONSISTENCY = 2, EARLY_START = 3,
+        DETERMINISTIC = 0, ENABLE_DEBUG_KERNEL = 1, STRONG_CONSISTENCY = 2,
+        ENABLE_KERNEL_EARLY_START = 3,
     }
     /// An ability of the installation.
     aclCannAttr: i32, "ACL_CANN_ATTR_" { INF_NAN = 0, BF16 = 1, JIT_COMPILE = 2 }

@@ -140,7 +140,7 @@ operators! {
             activationInputOptional: *const aclTensorList,
             activationQuantScaleOptional: *const aclTensorList,
             activationQuantOffsetOptional: *const aclTensorList, splitItem: i64, groupType: i64,
-            groupListType: i64, actType: i64, tuningConfigOptional: *const aclIntArray,
+            groupListType: i64, actType: i64, tuningConfigOptional: *mut aclIntArray,
             out: *mut aclTensorList, activationFeatureOutOptional: *mut aclTensorList,
             dynQuantScaleOutOptional: *mut aclTensorList,
         );
@@ -154,7 +154,7 @@ operators! {
             activationInputOptional: *const aclTensorList,
             activationQuantScaleOptional: *const aclTensorList,
             activationQuantOffsetOptional: *const aclTensorList, splitItem: i64, groupType: i64,
-            groupListType: i64, actType: i64, tuningConfigOptional: *const aclIntArray,
+            groupListType: i64, actType: i64, tuningConfigOptional: *mut aclIntArray,
             quantGroupSize: i64, out: *mut aclTensorList,
             activationFeatureOutOptional: *mut aclTensorList,
             dynQuantScaleOutOptional: *mut aclTensorList,
