@@ -29,7 +29,7 @@ mod virtual_memory;
 pub(crate) use argument::Argument;
 pub(crate) use export::Export;
 pub(crate) use operator::{Operator, first_phase, second_phase};
-pub(crate) use pointer::{Out, Raw};
+pub(crate) use pointer::{In, Out, Raw, Text};
 
 /// Every function of the runtime and of libnnopbase that returns a status. Those that do not: `aclGetRecentErrMsg`,
 /// `aclrtGetSocName`, `aclrtGetLastError`, `aclrtPeekAtLastError`, `aclrtGet*FromExceptionInfo` and `aclCreate*`.
