@@ -62,6 +62,8 @@ pub(crate) const NULL_POINTER: i32 = 161_001;
 pub(crate) const INVALID_PARAMETER: i32 = 161_002;
 /// `ACLNN_ERR_INNER_FIND_KERNEL_ERROR`: the operator exists, but not for this chip and these types.
 pub(crate) const NO_KERNEL: i32 = 561_003;
+/// `ACLNN_ERR_RUNTIME_ERROR`, which operators of a single chip answer on others.
+pub(crate) const UNSUPPORTED_PRODUCT: i32 = 361_001;
 /// `ACLNN_ERR_INNER_TILING_ERROR`.
 pub(crate) const NO_TILING: i32 = 561_002;
 /// `ACLNN_ERR_INNER_NULLPTR`: what some operators answer when they cannot infer shapes.

@@ -22,3 +22,6 @@ pub(crate) mod softmax;
 pub(crate) mod nz;
 pub(crate) mod matmul;
 pub(crate) mod weight_format;
+pub(crate) mod weight_quant;
+pub(crate) mod dynamic_quant;
+pub(crate) mod quant_matmul;

@@ -11,7 +11,7 @@ import sys
 
 from vectors import FOLDER
 
-FAMILIES = ("elementwise", "norm", "activation", "matmul")
+FAMILIES = ("elementwise", "norm", "activation", "matmul", "quant")
 
 
 def main(check=False):
