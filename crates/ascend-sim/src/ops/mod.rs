@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod testing;
 pub(crate) mod table;
 mod zero;
+mod attention;
 mod grouped;
 mod kv;
 mod moe;

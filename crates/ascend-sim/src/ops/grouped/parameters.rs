@@ -1,6 +1,6 @@
 //! Biases, scales and offsets.
 
-use super::request::{Request, transposed};
+use super::request::Request;
 use super::scheme::{Scheme, bias_types};
 use crate::dtype::DataType::{self, Bf16, E8M0, F32, I4, I32};
 use crate::kernel::{Fault, NULL_POINTER, Reject};
@@ -180,7 +180,7 @@ fn weight_scales(
     check.dtype("antiquantScaleOptional", scale, &[x_type])?;
     let four_bits = weight.dtype == I4;
     if four_bits {
-        let inner = weight.shape[weight.shape.len() - if transposed(weight) { 2 } else { 1 }];
+        let inner = weight.shape[weight.shape.len() - if weight.exchanged() { 2 } else { 1 }];
         let got = format_args!("of shape {:?}", weight.shape);
         check.require(inner % 2 == 0, "weight", got, "an even inner dimension of int4")?;
     }
@@ -207,7 +207,7 @@ fn weight_scales(
     let expected = format_args!("a number of groups that divides {depth}");
     check.require(fits, "antiquantScaleOptional", got, expected)?;
     let size = depth / groups;
-    let fits = !transposed(weight) || size % 2 == 0;
+    let fits = !weight.exchanged() || size % 2 == 0;
     check.require(fits, "antiquantScaleOptional", got, "groups of even size where transposed")?;
     let fits = check.soc != Soc::Ascend950 || [32, 64, 128, 256].contains(&size);
     check.require(fits, "antiquantScaleOptional", got, "groups of 32, 64, 128 or 256")?;
@@ -227,7 +227,7 @@ fn mx_scales(
     const ALIGNMENT: i64 = 64;
     check.require(quant_group == MX_GROUP, "quantGroupSize", quant_group, MX_GROUP)?;
     let got = format_args!("of shape {:?}", weight.shape);
-    let fits = weight.shape.len() == 3 && !transposed(weight);
+    let fits = weight.shape.len() == 3 && !weight.exchanged();
     check.require(fits, "weight", got, "[experts, rows, columns], not transposed")?;
     let fits = depth % ALIGNMENT == 0 && width % ALIGNMENT == 0;
     let expected = format_args!("rows and columns in multiples of {ALIGNMENT}");

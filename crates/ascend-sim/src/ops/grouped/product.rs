@@ -4,7 +4,6 @@ use std::ops::{AddAssign, Mul};
 
 use super::groups::{Groups, ListType, Span};
 use super::parameters::Parameters;
-use super::request::transposed;
 use super::scheme::Scheme;
 use crate::dtype::DataType;
 use crate::kernel::{Cost, Fault, Kernel};
@@ -199,14 +198,10 @@ impl Matrix<'_> {
     ) -> Result<Vec<T>, Fault> {
         let count = self.depth * self.width;
         let first = self.expert * count;
-        if !transposed(self.weight) {
+        if !self.weight.exchanged() {
             return read(self.weight, first, count);
         }
-        let mut exchanged = self.weight.clone();
-        let rank = exchanged.shape.len();
-        exchanged.shape.swap(rank - 2, rank - 1);
-        exchanged.strides.swap(rank - 2, rank - 1);
-        let columns = read(&exchanged, first, count)?;
+        let columns = read(&self.weight.transposed(), first, count)?;
         let mut rows = vec![T::default(); count];
         for (column, values) in columns.chunks_exact(self.depth).enumerate() {
             for (row, &value) in values.iter().enumerate() {

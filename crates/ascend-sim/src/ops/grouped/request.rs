@@ -313,7 +313,7 @@ impl Request {
             let fits = rank == 2 + usize::from(stacked) && weight.shape[rank - 2] == depth;
             let form = if stacked { "[experts, " } else { "[" };
             check.require(fits, "weight", got, format_args!("{form}{depth}, columns]"))?;
-            let inner = if transposed(weight) { depth } else { weight.shape[rank - 1] };
+            let inner = if weight.exchanged() { depth } else { weight.shape[rank - 1] };
             let expected = format_args!("an inner dimension of 1 to {}", INNER_LIMIT - 1);
             check.require((1..INNER_LIMIT).contains(&inner), "weight", got, expected)?;
             if stacked {
@@ -356,10 +356,4 @@ impl Request {
         }
         Ok(())
     }
-}
-
-/// Rows and columns are exchanged in memory.
-pub(super) fn transposed(matrix: &Tensor) -> bool {
-    let rank = matrix.shape.len();
-    matrix.strides[rank - 2] == 1 && matrix.shape[rank - 1] != 1 && matrix.strides[rank - 1] != 1
 }
