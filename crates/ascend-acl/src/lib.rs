@@ -7,8 +7,14 @@ pub mod codes;
 mod error;
 #[allow(unsafe_code)] // Loads libraries.
 mod library;
+#[allow(unsafe_code)] // Asks C about the machine.
+mod probe;
 #[allow(unsafe_code)] // Gives C functions their types.
 pub mod sys;
 
 pub use error::{Error, Failure, MissingSymbol, Part, Result};
 pub use library::{Ascend, Attempt, LoadedLibrary, Origin, PATH_VARIABLE};
+pub use probe::{
+    Choice, Device, FunctionStatus, Hbm, OperatorStatus, Probe, Step, Utilisation, Variable,
+    Version, probe, probe_folder,
+};
