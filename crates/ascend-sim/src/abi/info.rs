@@ -220,7 +220,7 @@ fn release() -> (&'static str, [&'static str; 3], [i32; 3]) {
 
 /// Cube cores, vector cores and bytes of the second cache, from the vendor's platform files as third parties quote
 /// them; the 910C is taken at its largest.
-pub(super) fn cores() -> (i64, i64, i64) {
+pub(crate) fn cores() -> (i64, i64, i64) {
     const MIB: i64 = 1 << 20;
     match machine().soc {
         Soc::Ascend910B3 => (20, 40, 192 * MIB),

@@ -28,6 +28,7 @@ mod virtual_memory;
 
 pub(crate) use argument::Argument;
 pub(crate) use export::Export;
+pub(crate) use info::cores;
 pub(crate) use operator::{Operator, first_phase, second_phase};
 pub(crate) use pointer::{In, Out, Raw, Text};
 
