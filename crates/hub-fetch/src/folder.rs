@@ -219,7 +219,7 @@ mod tests {
         assert!(!record.proves(&remote(None), "c", stamp(&path)));
         assert!(record.wrote("a/b", stamp(&path)));
         let later = fs::metadata(&path).unwrap().modified().unwrap()
-            + std::time::Duration::from_nanos(1000);
+            + std::time::Duration::from_micros(1);
         File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
         assert!(!record.proves(&file, "c", stamp(&path)) && !record.wrote("a/b", stamp(&path)));
 

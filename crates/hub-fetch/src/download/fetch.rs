@@ -104,6 +104,9 @@ impl<'a> Fetch<'a> {
             _ => self.begin_all(&answer, part)?,
         };
         self.check_length(&answer, end)?;
+        if answer.status == 206 && self.alone {
+            self.alone = self.transfer.gives_ranges(self.index);
+        }
         self.take(&mut answer, end, buffer)
     }
 
@@ -156,9 +159,6 @@ impl<'a> Fetch<'a> {
                 return Err(Trouble::passing(&answer.url, reason));
             }
         };
-        if self.alone {
-            self.alone = self.transfer.gives_ranges(self.index);
-        }
         Ok(stop)
     }
 

@@ -100,16 +100,17 @@ impl Reply {
             to.flush()?;
             return Ok(false);
         }
-        let mut head = format!("HTTP/1.1 {} X\r\n", self.status);
+        let mut head = Vec::new();
+        write!(head, "HTTP/1.1 {} X\r\n", self.status)?;
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n")?;
         }
         match self.length.as_deref() {
-            None => head += &format!("Content-Length: {}\r\n", self.body.len()),
-            Some("") => head += "Connection: close\r\n",
-            Some(length) => head += &format!("Content-Length: {length}\r\n"),
+            None => write!(head, "Content-Length: {}\r\n\r\n", self.body.len())?,
+            Some("") => head.extend(b"Connection: close\r\n\r\n"),
+            Some(length) => write!(head, "Content-Length: {length}\r\n\r\n")?,
         }
-        to.write_all((head + "\r\n").as_bytes())?;
+        to.write_all(&head)?;
         if head_only {
             to.flush()?;
             return Ok(true);
