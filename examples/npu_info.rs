@@ -53,6 +53,9 @@ fn main() -> ExitCode {
 
 fn report(probe: &Probe, all: bool) -> String {
     let mut text = String::new();
+    if probe.simulated {
+        text += "Simulated: no figure below is of real hardware.\n\n";
+    }
     if !probe.devices.is_empty() {
         text += &devices(probe);
     }
@@ -167,7 +170,10 @@ fn step(step: &Step) -> String {
             let missing = names(&step.choices[0].missing);
             format!("{} (no {missing})", names(step.choices[at].operators))
         }
-        None => format!("impossible: no {}", names(&step.choices[0].missing)),
+        None => {
+            let ways: Vec<_> = step.choices.iter().map(|choice| names(&choice.missing)).collect();
+            format!("impossible: no {}", ways.join(", nor "))
+        }
     };
     format!("{:<30} {uses}", step.name)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::dl::Shared;
+use super::foreign::explained;
 
 /// A library that stays loaded until the process ends.
 pub(crate) struct Handle {
@@ -21,13 +22,16 @@ impl Handle {
     /// Loads a library with its symbols visible to later ones, as the operators need those of the
     /// runtime and of `libnnopbase`. The error is what the dynamic linker says.
     pub(super) fn open(soname: &'static str, asked: &Path) -> Result<Self, String> {
-        let shared = Shared::open(asked, true)?;
-        Ok(Self { soname, asked: asked.to_owned(), shared })
+        Self::with(soname, asked, true)
     }
 
     /// Loads a library with its symbols visible to nobody, to look at it first.
     pub(super) fn open_apart(soname: &'static str, asked: &Path) -> Result<Self, String> {
-        let shared = Shared::open(asked, false)?;
+        Self::with(soname, asked, false)
+    }
+
+    fn with(soname: &'static str, asked: &Path, visible: bool) -> Result<Self, String> {
+        let shared = Shared::open(asked, visible).map_err(|words| explained(asked, words))?;
         Ok(Self { soname, asked: asked.to_owned(), shared })
     }
 

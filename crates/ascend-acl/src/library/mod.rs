@@ -2,6 +2,7 @@
 
 mod attempt;
 mod dl;
+mod foreign;
 mod handle;
 mod load;
 mod place;

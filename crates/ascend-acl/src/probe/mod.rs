@@ -28,6 +28,8 @@ use crate::library::{Ascend, Attempt, LoadedLibrary, Origin, PATH_VARIABLE};
 pub struct Probe {
     /// Whether there are libraries and at least one device.
     pub usable: bool,
+    /// Whether the libraries are those of the simulator, whose core lies beside them.
+    pub simulated: bool,
     /// Environment variables that say where to look, those that are set.
     pub variables: Vec<Variable>,
     /// Device files of the driver, `/dev/davinci*` and their like.
@@ -123,6 +125,7 @@ impl Probe {
         });
         Self {
             usable: false,
+            simulated: false,
             variables: variables.collect(),
             device_files: device_files(),
             origin: None,
@@ -142,6 +145,7 @@ impl Probe {
     fn look(&mut self, ascend: Ascend) {
         self.origin = Some(ascend.origin());
         self.libraries = ascend.libraries();
+        self.simulated = self.libraries.iter().any(|library| is_simulator(&library.file));
         self.tried = ascend.attempts().to_vec();
         self.operators = operator::operators(ascend);
         self.missing_functions = operator::missing(ascend);
@@ -188,6 +192,10 @@ fn initialise(ascend: Ascend) -> Result<()> {
     // SAFETY: null stands for the default settings.
     let code = unsafe { init(ptr::null()) };
     if code == REPEAT_INITIALIZE { Ok(()) } else { ascend.check("aclInit", code) }
+}
+
+fn is_simulator(library: &Path) -> bool {
+    library.with_file_name("libascend_sim.so").is_file()
 }
 
 /// The files that the driver makes: one for each device, and `davinci_manager`, `devmm_svm`, `hisi_hdc`.
