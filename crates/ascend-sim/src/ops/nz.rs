@@ -34,6 +34,10 @@ impl Check {
         self.rank(name, tensor, 2..=6)?;
         self.require(tensor.offset == 0, name, format_args!("at offset {}", tensor.offset), "0")?;
         let rank = tensor.shape.len();
+        // With one row or one column nothing tells a matrix from its transpose.
+        let got = format_args!("of shape {:?}", tensor.shape);
+        let matrix = tensor.shape[rank - 2..].iter().all(|&extent| extent > 1);
+        self.require(matrix, name, got, "more than one row and column in blocks")?;
         let base = if tensor.exchanged() { tensor.transposed() } else { tensor.clone() };
         // Blocks of 4 bits are 16 elements wide on the chips without integer units for them.
         let widths = [block_width(tensor.dtype), BLOCK_ROWS];
@@ -81,6 +85,7 @@ mod tests {
         refused(Tensor { storage: vec![20, 40], ..good.clone() }, "[3, 2, 16, 16]");
         refused(Tensor { storage: vec![2, 2, 16, 16], ..good.clone() }, "storage [2, 2");
         refused(Tensor { storage: vec![3, 2, 16, 32], ..good.clone() }, "[3, 2, 16, 16]");
-        refused(Tensor { offset: 16, ..good }, "offset 16");
+        refused(Tensor { offset: 16, ..good.clone() }, "offset 16");
+        refused(Tensor { shape: vec![1, 40], ..good }, "more than one row");
     }
 }

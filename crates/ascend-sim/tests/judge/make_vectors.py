@@ -11,7 +11,10 @@ import sys
 
 from vectors import FOLDER
 
-FAMILIES = ("elementwise", "norm", "activation", "matmul", "quant")
+FAMILIES = (
+    "elementwise", "norm", "activation", "matmul", "quant", "indexing", "sampling",
+    "experts", "grouped", "rotary", "caches", "attention",
+)
 
 
 def main(check=False):
