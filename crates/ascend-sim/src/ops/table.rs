@@ -1,6 +1,11 @@
 //! The operators by library, first release, name and parameters.
 
-use super::{activation, attention, elementwise, grouped, kv, matmul, moe, norm, rope, softmax, unary, weight_format, zero};
+use super::{
+    activation, attention, cast, cumsum, dynamic_quant, elementwise, fill, gather, grouped, kv,
+    matmul, moe, moves, norm, order, quant_matmul, rope, sampling, softmax, unary, weight_format,
+    weight_quant, zero,
+};
+use crate::dtype::DataType;
 use crate::scalar::Scalar;
 use crate::tensor::Tensor;
 
@@ -85,6 +90,93 @@ operators! {
         => weight_format::npu_format_cast;
     nn "8.1" aclnnConvertWeightToINT4Pack(weight: Tensor, weight_int4_pack: Tensor)
         => weight_format::convert_weight_to_int4_pack;
+
+    nn "8.1" aclnnWeightQuantBatchMatmulV2(
+        x: Tensor, weight: Tensor, antiquant_scale: Tensor,
+        antiquant_offset_optional: Option<Tensor>, quant_scale_optional: Option<Tensor>,
+        quant_offset_optional: Option<Tensor>, bias_optional: Option<Tensor>,
+        antiquant_group_size: i32, y: Tensor,
+    ) => weight_quant::weight_quant_batch_matmul_v2;
+    nn "8.1" aclnnWeightQuantBatchMatmulV3(
+        x: Tensor, weight: Tensor, antiquant_scale: Tensor,
+        antiquant_offset_optional: Option<Tensor>, quant_scale_optional: Option<Tensor>,
+        quant_offset_optional: Option<Tensor>, bias_optional: Option<Tensor>,
+        antiquant_group_size: i32, inner_precise: i32, y: Tensor,
+    ) => weight_quant::weight_quant_batch_matmul_v3;
+    nn "8.5" aclnnWeightQuantBatchMatmulNz(
+        x: Tensor, weight: Tensor, antiquant_scale: Tensor,
+        antiquant_offset_optional: Option<Tensor>, quant_scale_optional: Option<Tensor>,
+        quant_offset_optional: Option<Tensor>, bias_optional: Option<Tensor>,
+        antiquant_group_size: i32, y: Tensor,
+    ) => weight_quant::weight_quant_batch_matmul_nz;
+    nn "8.1" aclnnQuantMatmulV4(
+        x1: Tensor, x2: Tensor, scale: Tensor, offset: Option<Tensor>,
+        pertoken_scale_optional: Option<Tensor>, bias: Option<Tensor>, transpose_x1: bool,
+        transpose_x2: bool, out: Tensor,
+    ) => quant_matmul::quant_matmul_v4;
+    nn "8.5" aclnnQuantMatmulV5(
+        x1: Tensor, x2: Tensor, x1_scale: Option<Tensor>, x2_scale: Tensor,
+        y_scale: Option<Tensor>, x1_offset: Option<Tensor>, x2_offset: Option<Tensor>,
+        y_offset: Option<Tensor>, bias: Option<Tensor>, transpose_x1: bool, transpose_x2: bool,
+        group_size: i64, out: Tensor,
+    ) => quant_matmul::quant_matmul_v5;
+    nn "8.1" aclnnDynamicQuant(
+        x: Tensor, smooth_scales_optional: Option<Tensor>, y_out: Tensor, scale_out: Tensor,
+    ) => dynamic_quant::dynamic_quant;
+
+    // Indices, moves, sequences, sampling
+    nn "8.1" aclnnEmbedding(weight: Tensor, indices: Tensor, out: Tensor) => gather::embedding;
+    nn "8.1" aclnnIndexSelect(self_: Tensor, dim: i64, index: Tensor, out: Tensor)
+        => gather::index_select;
+    nn "8.1" aclnnGatherV2(self_: Tensor, dim: i64, index: Tensor, out: Tensor)
+        => gather::gather_v2;
+    math "8.1" aclnnArgMax(self_: Tensor, dim: i64, keepdim: bool, out: Tensor)
+        => order::arg_max;
+    math "8.1" aclnnMaxDim(
+        self_: Tensor, dim: i64, keepdim: bool, out: Tensor, indices: Tensor,
+    ) => order::max_dim;
+    math "8.1" aclnnTopk(
+        self_: Tensor, k: i64, dim: i64, largest: bool, sorted: bool, values_out: Tensor,
+        indices_out: Tensor,
+    ) => order::topk;
+    math "8.1" aclnnSort(
+        self_: Tensor, stable: bool, dim: i64, descending: bool, values_out: Tensor,
+        indices_out: Tensor,
+    ) => order::sort;
+    math "8.1" aclnnCumsum(self_: Tensor, dim: i64, dtype: DataType, out: Tensor)
+        => cumsum::cumsum;
+    math "8.1" aclnnCast(self_: Tensor, dtype: DataType, out: Tensor) => cast::cast;
+    math "8.1" aclnnCat(tensors: Vec<Tensor>, dim: i64, out: Tensor) => moves::cat;
+    math "8.1" aclnnInplaceCopy(self_ref: Tensor, src: Tensor) => cast::inplace_copy;
+    math "8.1" aclnnPermute(self_: Tensor, dims: Vec<i64>, out: Tensor) => moves::permute;
+    math "8.1" aclnnSplitWithSize(
+        self_: Tensor, split_size: Vec<i64>, dim: i64, out: Vec<Tensor>,
+    ) => moves::split_with_size;
+    math "8.1" aclnnSlice(
+        self_: Tensor, dim: i64, start: i64, end: i64, step: i64, out: Tensor,
+    ) => moves::slice;
+    math "8.1" aclnnSliceV2(
+        self_: Tensor, starts: Vec<i64>, ends: Vec<i64>, axes: Vec<i64>, steps: Vec<i64>,
+        out: Tensor,
+    ) => moves::slice_v2;
+    math "8.1" aclnnRepeat(self_: Tensor, repeats: Vec<i64>, out: Tensor) => moves::repeat;
+    math "8.1" aclnnExpand(self_: Tensor, size: Vec<i64>, out: Tensor) => moves::expand;
+    math "8.1" aclnnInplaceFillScalar(self_ref: Tensor, value: Scalar)
+        => fill::inplace_fill_scalar;
+    math "8.1" aclnnArange(start: Scalar, end: Scalar, step: Scalar, out: Tensor)
+        => fill::arange;
+    math "8.1" aclnnRange(start: Scalar, end: Scalar, step: Scalar, out: Tensor) => fill::range;
+    math "8.1" aclnnMultinomial(
+        self_: Tensor, numsamples: i64, replacement: bool, seed: i64, offset: i64, out: Tensor,
+    ) => sampling::multinomial;
+    nn "8.5" aclnnApplyTopKTopP(
+        logits: Tensor, p: Option<Tensor>, k: Option<Tensor>, out: Tensor,
+    ) => sampling::apply_top_k_top_p;
+    nn "8.5" aclnnTopKTopPSample(
+        logits: Tensor, top_k: Tensor, top_p: Tensor, q: Option<Tensor>, eps: f64,
+        is_need_logits: bool, top_k_guess: i64, logits_select_idx: Tensor,
+        logits_top_kp_select: Tensor,
+    ) => sampling::top_k_top_p_sample;
 
     // Experts
     transformer "8.1" aclnnMoeGatingTopKSoftmax(
