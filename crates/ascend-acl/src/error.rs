@@ -60,6 +60,52 @@ pub enum Error {
     /// A function returned a code.
     #[error(transparent)]
     Call(#[from] Box<Failure>),
+    /// A function returned null in place of an object.
+    #[error("{call} returned null{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Null {
+        /// The function.
+        call: &'static str,
+        /// What the vendor says.
+        message: Option<String>,
+    },
+    /// A device failed earlier, and its context is lost.
+    #[error(
+        "the context of device {device} is lost: drop everything that belongs to the device, then open it again; \
+         {cause}"
+    )]
+    ContextLost {
+        /// The device.
+        device: i32,
+        /// The fault.
+        cause: Box<Failure>,
+    },
+    /// An argument cannot be right; the vendor was not asked.
+    #[error("{operation}: {argument} is {got}, expected {expected}")]
+    Argument {
+        /// The operator or function.
+        operation: &'static str,
+        /// Which argument.
+        argument: &'static str,
+        /// What it is.
+        got: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// What was asked for is not allowed while a graph is captured or updated; the vendor was not asked, and
+    /// the capture goes on.
+    #[error("{call} is not allowed while a graph is captured or updated")]
+    Capturing {
+        /// What was asked for.
+        call: &'static str,
+    },
+    /// The runtime cannot end while devices are open.
+    #[error(
+        "devices {devices:?} are open; expected everything that belongs to them to be dropped first"
+    )]
+    InUse {
+        /// The devices.
+        devices: Vec<i32>,
+    },
 }
 
 /// A part of CANN, or of the driver.
@@ -176,9 +222,14 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::NotFound { .. } | Self::Stub { .. } => Class::Unavailable,
-            Self::NotAFolder { .. } | Self::OtherFolder { .. } => Class::InvalidArgument,
+            Self::NotAFolder { .. }
+            | Self::OtherFolder { .. }
+            | Self::Argument { .. }
+            | Self::InUse { .. } => Class::InvalidArgument,
             Self::MissingSymbol(_) => Class::Unsupported,
-            Self::Call(failure) => failure.class(),
+            Self::Call(failure) | Self::ContextLost { cause: failure, .. } => failure.class(),
+            Self::Null { .. } => Class::Internal,
+            Self::Capturing { .. } => Class::Capture,
         }
     }
 
@@ -186,7 +237,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Option<i32> {
         match self {
-            Self::Call(failure) => Some(failure.code),
+            Self::Call(failure) | Self::ContextLost { cause: failure, .. } => Some(failure.code),
             _ => None,
         }
     }

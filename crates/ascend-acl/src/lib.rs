@@ -7,8 +7,12 @@ pub mod codes;
 mod error;
 #[allow(unsafe_code)] // Loads libraries.
 mod library;
+#[allow(unsafe_code)] // Calls C.
+pub mod op;
 #[allow(unsafe_code)] // Asks C about the machine.
 mod probe;
+#[allow(unsafe_code)] // Calls C, and owns memory that C hands out.
+pub mod rt;
 #[allow(unsafe_code)] // Gives C functions their types.
 pub mod sys;
 

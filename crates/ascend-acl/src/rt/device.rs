@@ -254,7 +254,9 @@ impl Shared {
     pub(crate) fn allocate(&self, bytes: usize) -> Result<Handle> {
         self.bind()?;
         match self.try_allocate(bytes) {
-            Err(error) if error.class() == Class::OutOfMemory && self.reclaim().unwrap_or(false) => {
+            Err(error)
+                if error.class() == Class::OutOfMemory && self.reclaim().unwrap_or(false) =>
+            {
                 self.try_allocate(bytes)
             }
             outcome => outcome,
@@ -297,7 +299,9 @@ impl Shared {
             }
             stays
         });
-        over.into_iter().for_each(|item| item.free(self));
+        for item in over {
+            item.free(self);
+        }
     }
 
     /// Waits for what is in use, then frees it; whether there was anything.

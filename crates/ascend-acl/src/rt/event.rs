@@ -108,7 +108,11 @@ impl Event {
     pub fn elapsed_since(&self, earlier: &Self) -> Result<Duration> {
         for (argument, event) in [("earlier", earlier), ("self", self)] {
             if !event.is_timed || event.recorded().is_none() {
-                let got = if event.is_timed { "one that was never recorded" } else { "one without a clock" };
+                let got = if event.is_timed {
+                    "one that was never recorded"
+                } else {
+                    "one without a clock"
+                };
                 return Err(Error::Argument {
                     operation: "elapsed_since",
                     argument,

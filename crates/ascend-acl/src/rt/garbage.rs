@@ -73,7 +73,7 @@ impl Item {
                 device.check("aclmdlRIDestroy", code)
             }
             Self::Stream(progress) => {
-                let waited = progress.wait(device, progress.issued());
+                let waited = progress.wait(device, progress.put());
                 let Some(stream) = progress.take() else { return waited };
                 let destroy = acl.aclrtDestroyStream()?;
                 // SAFETY: the stream was created, and `take` gives its handle only once.

@@ -66,7 +66,10 @@ impl Runtime {
         // SAFETY: the function takes nothing.
         let name = unsafe { name_of() };
         if name.is_null() {
-            return Err(Error::Null { call: "aclrtGetSocName", message: self.ascend.recent_message() });
+            return Err(Error::Null {
+                call: "aclrtGetSocName",
+                message: self.ascend.recent_message(),
+            });
         }
         // SAFETY: what is not null is a string that stays for the life of the process.
         let name = unsafe { CStr::from_ptr(name) };

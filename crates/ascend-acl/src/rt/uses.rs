@@ -8,13 +8,14 @@ use super::device::Shared;
 use super::handle::Handle;
 use super::sync::lock;
 use crate::error::{Error, Result};
+use crate::sys::aclrtStreamStatus;
 
 /// How far a stream is. It outlives the stream, so that what the stream used can be asked about it.
 pub(crate) struct Progress {
     /// `None` once the stream is destroyed; held while the host waits for it.
     stream: Mutex<Option<Handle>>,
     /// The number of the last task that was put on the stream.
-    issued: AtomicU64,
+    put: AtomicU64,
     /// All tasks up to this one are known to be over.
     passed: AtomicU64,
     /// While the stream is captured nobody may wait for it: that would make the capture void.
@@ -25,19 +26,21 @@ impl Progress {
     pub(crate) fn new(stream: Handle) -> Self {
         Self {
             stream: Mutex::new(Some(stream)),
-            issued: AtomicU64::new(0),
+            put: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             captured: AtomicBool::new(false),
         }
     }
 
-    /// The number of the next task. To be called before the task is put on the stream.
-    pub(crate) fn issue(&self) -> u64 {
-        self.issued.fetch_add(1, Ordering::AcqRel) + 1
+    /// The number of the last task that was put on the stream.
+    pub(crate) fn put(&self) -> u64 {
+        self.put.load(Ordering::Acquire)
     }
 
-    pub(crate) fn issued(&self) -> u64 {
-        self.issued.load(Ordering::Acquire)
+    /// A task was put on the stream. What it uses was marked with its number before, and the number counts
+    /// as put only now: who waits in between does not take the task to be over.
+    pub(crate) fn set_put(&self, task: u64) {
+        self.put.store(task, Ordering::Release);
     }
 
     pub(crate) fn has_passed(&self, task: u64) -> bool {
@@ -57,18 +60,42 @@ impl Progress {
     /// still run: a poisoned context refuses to wait at all. What the stream used is kept then until the
     /// stream is destroyed.
     pub(crate) fn wait(&self, device: &Shared, task: u64) -> Result<()> {
-        if self.has_passed(task) {
-            return Ok(());
-        }
+        if self.has_passed(task) { Ok(()) } else { self.synchronise(device, None) }
+    }
+
+    /// Waits for the whole stream, so many milliseconds at most.
+    pub(crate) fn synchronise(&self, device: &Shared, limit: Option<i32>) -> Result<()> {
         if self.captured.load(Ordering::Acquire) {
             return Err(Error::Capturing { call: "aclrtSynchronizeStream" });
         }
         let stream = lock(&self.stream);
         let Some(handle) = *stream else { return Ok(()) };
-        let issued = self.issued();
-        synchronise(device, handle)?;
-        self.pass(issued);
+        let put = self.put();
+        synchronise(device, handle, limit)?;
+        self.pass(put);
         Ok(())
+    }
+
+    /// Whether the stream is idle.
+    pub(crate) fn is_idle(&self, device: &Shared) -> Result<bool> {
+        if self.captured.load(Ordering::Acquire) {
+            return Err(Error::Capturing { call: "aclrtStreamQuery" });
+        }
+        let stream = lock(&self.stream);
+        let Some(handle) = *stream else { return Ok(true) };
+        let query = device.ascend.acl().aclrtStreamQuery()?;
+        let put = self.put();
+        let mut status = aclrtStreamStatus::NOT_READY;
+        device.attach()?;
+        // SAFETY: the stream is not destroyed, since its handle is still here, whose lock is held; `status`
+        // can be written to.
+        let code = unsafe { query(handle.get(), &raw mut status) };
+        device.check("aclrtStreamQuery", code)?;
+        let is_idle = status == aclrtStreamStatus::COMPLETE;
+        if is_idle {
+            self.pass(put);
+        }
+        Ok(is_idle)
     }
 
     /// Takes the stream away, to be destroyed.
@@ -84,16 +111,28 @@ impl Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progress").field("issued", &self.issued()).finish_non_exhaustive()
+        f.debug_struct("Progress").field("put", &self.put()).finish_non_exhaustive()
     }
 }
 
-fn synchronise(device: &Shared, stream: Handle) -> Result<()> {
-    let synchronize = device.ascend.acl().aclrtSynchronizeStream()?;
+fn synchronise(device: &Shared, stream: Handle, limit: Option<i32>) -> Result<()> {
+    let acl = device.ascend.acl();
     device.attach()?;
-    // SAFETY: the stream is not destroyed, since its handle is still in its `Progress`, whose lock is held.
-    let code = unsafe { synchronize(stream.get()) };
-    device.check("aclrtSynchronizeStream", code)
+    let (call, code) = match limit {
+        None => {
+            let synchronize = acl.aclrtSynchronizeStream()?;
+            // SAFETY: the caller holds the lock of the `Progress` that has the handle, so the stream is
+            // not destroyed.
+            ("aclrtSynchronizeStream", unsafe { synchronize(stream.get()) })
+        }
+        Some(milliseconds) => {
+            let synchronize = acl.aclrtSynchronizeStreamWithTimeout()?;
+            // SAFETY: as above.
+            let code = unsafe { synchronize(stream.get(), milliseconds) };
+            ("aclrtSynchronizeStreamWithTimeout", code)
+        }
+    };
+    device.check(call, code)
 }
 
 /// A task of a stream.
@@ -111,7 +150,7 @@ impl Use {
 
 impl fmt::Debug for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Use").field("task", &self.task).field("is_over", &self.is_over()).finish()
+        f.debug_struct("Use").field("task", &self.task).finish_non_exhaustive()
     }
 }
 
