@@ -1,6 +1,7 @@
 //! The report as a page.
 
 mod axis;
+mod flame;
 mod lines;
 mod roof;
 mod runs;
@@ -20,6 +21,7 @@ pub(crate) fn render(report: &Report) -> String {
     let _ = write!(body, "<header><h1>{title}</h1>{}</header>", lead(report));
     section(&mut body, "Throughput and latency", &curves(report));
     section(&mut body, "How near to the machine's limit", &roof::render(report));
+    section(&mut body, "Where the time goes", &flame::render(report));
     section(&mut body, "From run to run", &runs::render(report));
     let tables = table(report, &RECIPE) + &table(report, &DETAIL);
     section(&mut body, "All figures", &tables);

@@ -58,7 +58,7 @@ pub fn measure<B: Backend>(
     let mut runs = Vec::with_capacity(schedule.runs);
     let mut bytes = [0; 2];
     for done in 0..total {
-        let (run, usage) = run(model, case, &prompts, progress)?;
+        let (run, usage) = run(model, case, &prompts, progress, &mut || {})?;
         progress.run(case, done + 1, total);
         if done >= schedule.warmup {
             bytes = usage.map(|usage| usage.weight_bytes + usage.kv_bytes);
@@ -80,11 +80,23 @@ pub fn measure<B: Backend>(
     })
 }
 
+/// One run; `then` is called between its phases.
+pub(crate) fn once<B: Backend>(
+    model: &Model<B>,
+    case: &Case,
+    seed: u64,
+    then: &mut dyn FnMut(),
+) -> Result<Run> {
+    let prompts = prompts(model.config().vocab, case, seed);
+    Ok(run(model, case, &prompts, &mut (), then)?.0)
+}
+
 fn run<B: Backend>(
     model: &Model<B>,
     case: &Case,
     prompts: &[Vec<u32>],
     progress: &mut (dyn Progress + Send),
+    then: &mut dyn FnMut(),
 ) -> Result<(Run, [Usage; 2])> {
     let sessions = prompts.iter().map(|_| model.session());
     let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
@@ -94,6 +106,7 @@ fn run<B: Backend>(
     let prompts: Vec<_> = prompts.iter().map(Vec::as_slice).collect();
     let prefill = advance(model, &mut sessions, &prompts, &mut next)?;
     let first_token = begin.elapsed().as_secs_f64();
+    then();
     let mut steps = Vec::with_capacity(case.generate - 1);
     let mut decode = Usage::default();
     for _ in 1..case.generate {

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ceiling, Cell, Comparison, Error, Machine, ModelFacts, Noise, Rates, Result, Schedule, Style,
-    Thresholds, baseline, csv, html, markdown, table,
+    Case, Ceiling, Cell, Comparison, Error, Machine, ModelFacts, Noise, Rates, Result, Schedule,
+    StepTime, Style, Thresholds, baseline, csv, html, markdown, table,
 };
 
 /// What was measured, on what, and what disturbed: everything that the tables and the page show, and what is written
@@ -34,6 +34,20 @@ pub struct Report {
     pub noise: Noise,
     /// The measurements.
     pub cells: Vec<Cell>,
+    /// Where the time of a token goes, if it was looked at.
+    #[serde(default)]
+    pub profiles: Vec<Profile>,
+}
+
+/// Where the time of one run of a case went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The model's precision.
+    pub precision: String,
+    /// What was run.
+    pub case: Case,
+    /// Every kind of step.
+    pub steps: Vec<StepTime>,
 }
 
 /// The form of reports that this version writes.
@@ -59,6 +73,7 @@ impl Report {
             rates,
             noise: Noise::default(),
             cells: Vec::new(),
+            profiles: Vec::new(),
         }
     }
 
@@ -133,8 +148,8 @@ impl Report {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Work;
     use crate::cell::tests::cell;
+    use crate::{StepKind, Work};
 
     /// One case, three runs.
     pub(crate) fn report() -> Report {
@@ -165,7 +180,11 @@ pub(crate) mod tests {
         };
         let schedule = Schedule { warmup: 1, runs: 3, seed: 0 };
         let mut report = Report::new("bench", model, schedule, Some(rates));
+        let case = cell.case;
         report.push(cell);
+        let time = |step, prefill, decode| StepTime { step, prefill, decode };
+        let steps = vec![time(StepKind::Attention, 1.0, 1.0), time(StepKind::Experts, 2.0, 3.0)];
+        report.profiles.push(Profile { precision: "bf16".to_owned(), case, steps });
         report
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::columns::{CASE, Column, DETAIL, RECIPE, number};
-use crate::{Cell, Report};
+use crate::{Case, Cell, Profile, Report};
 
 /// Whether a table has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,34 @@ pub(crate) fn render(report: &Report, style: Style, thresholds: &Thresholds) -> 
         rows(&mut text, report, columns, &colour);
         text.push('\n');
     }
+    for profile in &report.profiles {
+        steps(&mut text, profile);
+    }
     text
+}
+
+/// A row a kind of step, with a bar for its share of decoding.
+fn steps(text: &mut String, profile: &Profile) {
+    const BAR: f64 = 40.0;
+    let Case { batch, prompt, generate } = profile.case;
+    let precision = &profile.precision;
+    let _ = writeln!(text, "{precision}, batch {batch}, {prompt} + {generate} tokens, in ms:");
+    let _ = writeln!(text, "{:>10}  {:>9}  {:>9}  decode", "step", "prompt", "a token");
+    let tokens = (generate.saturating_sub(1)).max(1) as f64;
+    let all: f64 = profile.steps.iter().map(|time| time.decode).sum();
+    for time in &profile.steps {
+        let share = if all > 0.0 { time.decode / all } else { 0.0 };
+        let _ = writeln!(
+            text,
+            "{:>10}  {:>9}  {:>9}  {:>4.0} % {}",
+            time.step.name(),
+            number(1e3 * time.prefill),
+            number(1e3 * time.decode / tokens),
+            100.0 * share,
+            "#".repeat((BAR * share).round() as usize),
+        );
+    }
+    text.push('\n');
 }
 
 /// What a reader has to know before any figure, a line each.
@@ -156,6 +183,17 @@ mod tests {
             ]
         );
         assert!(!text.contains('\x1b'));
+    }
+
+    #[test]
+    fn a_profile_has_a_row_a_step() {
+        let text = report().to_text(Style::Plain, &Thresholds::default());
+        let row = text.lines().find(|line| line.trim_start().starts_with("experts"));
+        // 3 of the 4 seconds of 3 steps.
+        assert_eq!(
+            row.expect("a row"),
+            format!("   experts       2000       1000    75 % {}", "#".repeat(30))
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ const RIGHT: f64 = 84.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 /// Colours that the style sheet has.
-const COLOURS: usize = 6;
+pub(super) const COLOURS: usize = 6;
 
 impl Chart {
     pub(super) fn render(&self) -> String {

@@ -23,11 +23,11 @@ pub(super) fn render(report: &Report) -> String {
     let at = |off: f64| LEFT + (WIDTH - LEFT - RIGHT) * (off / most + 1.0) / 2.0;
     let mut svg =
         format!("<figure class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">");
-    for off in [-most, 0.0, most] {
+    for (off, sign) in [(-most, ""), (0.0, ""), (most, "+")] {
         let _ = write!(
             svg,
             "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"4\" y2=\"{}\"/>\
-             <text class=\"mark mid\" x=\"{x:.1}\" y=\"{}\">{:+.0} %</text>",
+             <text class=\"mark mid\" x=\"{x:.1}\" y=\"{}\">{sign}{:.0} %</text>",
             height - 24.0,
             height - 8.0,
             100.0 * off,

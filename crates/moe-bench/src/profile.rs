@@ -1,0 +1,435 @@
+//! Where the time of a token goes.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use moe_engine::backend::{Backend, Capabilities};
+use moe_engine::weights::LinearWeights;
+use moe_engine::{Model, Result};
+use moe_kernels::Experts;
+use safeshards::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Case, Schedule, measure};
+
+/// A kind of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepKind {
+    /// Rows of the embedding table.
+    Embed,
+    /// `RMSNorm`.
+    Norm,
+    /// Queries, keys and values.
+    Qkv,
+    /// The rotary embedding.
+    Rope,
+    /// New keys and values into the cache.
+    Cache,
+    /// Attention over the cache.
+    Attention,
+    /// The projection after attention.
+    Output,
+    /// The router's logits and its choice.
+    Router,
+    /// The experts.
+    Experts,
+    /// Additions to the residual stream.
+    Add,
+    /// The logits.
+    Head,
+    /// Results read back, and looked at for NaN.
+    Read,
+    /// All else: sampling, and what lies between steps.
+    Rest,
+}
+
+impl StepKind {
+    /// All of them, in the order of a token's way.
+    pub const ALL: [Self; 13] = [
+        Self::Embed,
+        Self::Norm,
+        Self::Qkv,
+        Self::Rope,
+        Self::Cache,
+        Self::Attention,
+        Self::Output,
+        Self::Router,
+        Self::Experts,
+        Self::Add,
+        Self::Head,
+        Self::Read,
+        Self::Rest,
+    ];
+
+    /// The name: `attention`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::Norm => "norm",
+            Self::Qkv => "qkv",
+            Self::Rope => "rope",
+            Self::Cache => "cache",
+            Self::Attention => "attention",
+            Self::Output => "output",
+            Self::Router => "router",
+            Self::Experts => "experts",
+            Self::Add => "add",
+            Self::Head => "head",
+            Self::Read => "read",
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// Seconds a kind of step, in both phases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepTime {
+    /// Which.
+    pub step: StepKind,
+    /// Seconds of it until the first token.
+    pub prefill: f64,
+    /// Seconds of it after the first token.
+    pub decode: f64,
+}
+
+/// Where the time of one run of a case goes, in the order of [`StepKind::ALL`]. The sums are the times of the run.
+///
+/// ```
+/// # let folder = testkit::Tiny::builder().build();
+/// use moe_bench::{Case, Profiled, StepKind, profile};
+/// use moe_engine::backend::Cpu;
+/// use moe_engine::weights::Weights;
+/// use moe_engine::{Config, Model, Options};
+///
+/// let options = Options::default();
+/// let config = Config::open(folder.path())?;
+/// let weights = Weights::open(folder.path(), &config, false)?;
+/// let backend = Profiled::new(Cpu::new(&config, options.precision, None)?);
+/// let model = Model::with_backend(folder.path(), config, weights, backend, &options)?;
+/// let steps = profile(&model, &Case { batch: 1, prompt: 4, generate: 4 }, 0)?;
+/// let experts = steps.iter().find(|time| time.step == StepKind::Experts).unwrap();
+/// assert!(experts.prefill > 0.0 && experts.decode > 0.0);
+/// # Ok::<(), moe_bench::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`measure`](crate::measure).
+pub fn profile<B: Backend>(
+    model: &Model<Profiled<B>>,
+    case: &Case,
+    seed: u64,
+) -> crate::Result<Vec<StepTime>> {
+    let schedule = Schedule { warmup: 1, runs: 1, seed };
+    case.check(&schedule, model.config().max_positions)?;
+    let mut phases = [[0.0; StepKind::ALL.len()]; 2];
+    for _ in 0..=schedule.warmup {
+        let backend = model.backend();
+        backend.take();
+        let run = measure::once(model, case, seed, &mut || phases[0] = backend.take())?;
+        phases[1] = backend.take();
+        for (phase, total) in phases.iter_mut().zip([run.first_token, run.decode()]) {
+            let known: f64 = phase.iter().sum();
+            phase[StepKind::Rest as usize] = (total - known).max(0.0);
+        }
+    }
+    let times = StepKind::ALL.into_iter().enumerate();
+    Ok(times
+        .map(|(index, step)| StepTime { step, prefill: phases[0][index], decode: phases[1][index] })
+        .collect())
+}
+
+/// A backend that takes the time of every step of another one.
+///
+/// Steps are timed from outside, one at a time, so an accelerator that returns before it has computed shows its times
+/// where the next reading waits for it: in [`StepKind::Read`].
+#[derive(Debug)]
+pub struct Profiled<B> {
+    inner: B,
+    spent: Mutex<Spent>,
+}
+
+#[derive(Debug, Default)]
+struct Spent {
+    seconds: [f64; StepKind::ALL.len()],
+    /// The steps before, the last one last: they tell products apart.
+    before: [Option<StepKind>; 2],
+    gathered: bool,
+}
+
+impl<B: Backend> Profiled<B> {
+    /// Around this one.
+    pub fn new(inner: B) -> Self {
+        Self { inner, spent: Mutex::new(Spent::default()) }
+    }
+
+    /// The seconds of every kind of step since the last call, in the order of [`StepKind::ALL`].
+    pub fn take(&self) -> [f64; StepKind::ALL.len()] {
+        self.spent
+            .lock()
+            .map_or([0.0; StepKind::ALL.len()], |mut spent| std::mem::take(&mut spent.seconds))
+    }
+
+    fn timed<R>(&self, kind: StepKind, step: impl FnOnce(&B) -> R) -> R {
+        let begin = Instant::now();
+        let result = step(&self.inner);
+        let seconds = begin.elapsed().as_secs_f64();
+        if let Ok(mut spent) = self.spent.lock() {
+            spent.add(kind, seconds);
+        }
+        result
+    }
+
+    /// Which product this is: of the head after rows were gathered, of the router after a norm, else the one after
+    /// attention.
+    fn product(&self) -> StepKind {
+        self.spent.lock().map_or(StepKind::Output, |spent| match spent.before[1] {
+            Some(StepKind::Norm) if spent.gathered => StepKind::Head,
+            Some(StepKind::Norm) => StepKind::Router,
+            _ => StepKind::Output,
+        })
+    }
+
+    fn gathered(&self, gathered: bool) {
+        if let Ok(mut spent) = self.spent.lock() {
+            spent.gathered = gathered;
+        }
+    }
+}
+
+impl Spent {
+    fn add(&mut self, kind: StepKind, seconds: f64) {
+        if let Some(sum) = self.seconds.get_mut(kind as usize) {
+            *sum += seconds;
+        }
+        self.before = [self.before[1], Some(kind)];
+    }
+}
+
+impl<B: Backend> Backend for Profiled<B> {
+    type Vector = B::Vector;
+    type Linear = B::Linear;
+    type Experts = B::Experts;
+    type Buffer = B::Buffer;
+    type Routing = B::Routing;
+    type Scratch = B::Scratch;
+    type Cache = B::Cache;
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.inner.run(work)
+    }
+
+    fn upload_vector(&self, values: Vec<f32>) -> Result<Self::Vector> {
+        self.inner.upload_vector(values)
+    }
+
+    fn upload_linear(&self, weights: LinearWeights) -> Result<Self::Linear> {
+        self.inner.upload_linear(weights)
+    }
+
+    fn upload_experts(&self, experts: Experts<Bytes>) -> Result<Self::Experts> {
+        self.inner.upload_experts(experts)
+    }
+
+    fn linear_bytes(&self, weights: &Self::Linear) -> u64 {
+        self.inner.linear_bytes(weights)
+    }
+
+    fn expert_bytes(&self, experts: &Self::Experts) -> u64 {
+        self.inner.expert_bytes(experts)
+    }
+
+    fn buffer(&self, columns: usize) -> Result<Self::Buffer> {
+        self.inner.buffer(columns)
+    }
+
+    fn resize(&self, buffer: &mut Self::Buffer, rows: usize) -> Result<()> {
+        self.inner.resize(buffer, rows)
+    }
+
+    fn routing(&self) -> Result<Self::Routing> {
+        self.inner.routing()
+    }
+
+    fn scratch(&self) -> Result<Self::Scratch> {
+        self.inner.scratch()
+    }
+
+    fn cache(&self, window: Option<usize>, width: usize) -> Result<Self::Cache> {
+        self.inner.cache(window, width)
+    }
+
+    fn embed(&self, table: &Self::Linear, tokens: &[u32], x: &mut Self::Buffer) -> Result<()> {
+        self.gathered(false);
+        self.timed(StepKind::Embed, |inner| inner.embed(table, tokens, x))
+    }
+
+    fn rms_norm(
+        &self,
+        x: &Self::Buffer,
+        weight: &Self::Vector,
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
+        self.timed(StepKind::Norm, |inner| inner.rms_norm(x, weight, y))
+    }
+
+    fn linear(&self, x: &Self::Buffer, weights: &Self::Linear, y: &mut Self::Buffer) -> Result<()> {
+        self.timed(self.product(), |inner| inner.linear(x, weights, y))
+    }
+
+    fn qkv(
+        &self,
+        x: &Self::Buffer,
+        weights: [&Self::Linear; 3],
+        y: [&mut Self::Buffer; 3],
+    ) -> Result<()> {
+        self.timed(StepKind::Qkv, |inner| inner.qkv(x, weights, y))
+    }
+
+    fn rope(&self, positions: &[usize], x: &mut Self::Buffer) -> Result<()> {
+        self.timed(StepKind::Rope, |inner| inner.rope(positions, x))
+    }
+
+    fn append_kv(
+        &self,
+        cache: &mut Self::Cache,
+        keys: &Self::Buffer,
+        values: &Self::Buffer,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        self.timed(StepKind::Cache, |inner| inner.append_kv(cache, keys, values, rows))
+    }
+
+    fn attend(
+        &self,
+        queries: &Self::Buffer,
+        rows: Range<usize>,
+        cache: &mut Self::Cache,
+        sinks: &Self::Vector,
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
+        self.timed(StepKind::Attention, |inner| inner.attend(queries, rows, cache, sinks, y))
+    }
+
+    fn route(
+        &self,
+        logits: &Self::Buffer,
+        count: usize,
+        routing: &mut Self::Routing,
+    ) -> Result<()> {
+        self.timed(StepKind::Router, |inner| inner.route(logits, count, routing))
+    }
+
+    fn moe_ffn(
+        &self,
+        x: &Self::Buffer,
+        experts: &Self::Experts,
+        routing: &Self::Routing,
+        scratch: &mut Self::Scratch,
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
+        self.timed(StepKind::Experts, |inner| inner.moe_ffn(x, experts, routing, scratch, y))
+    }
+
+    fn add(&self, x: &mut Self::Buffer, y: &Self::Buffer) -> Result<()> {
+        self.timed(StepKind::Add, |inner| inner.add(x, y))
+    }
+
+    fn gather(&self, x: &Self::Buffer, rows: &[usize], y: &mut Self::Buffer) -> Result<()> {
+        self.gathered(true);
+        self.timed(StepKind::Head, |inner| inner.gather(x, rows, y))
+    }
+
+    fn read(&self, buffer: &Self::Buffer) -> Result<Vec<f32>> {
+        self.timed(StepKind::Read, |inner| inner.read(buffer))
+    }
+
+    fn first_not_finite(&self, buffer: &Self::Buffer) -> Result<Option<(usize, f32)>> {
+        self.timed(StepKind::Read, |inner| inner.first_not_finite(buffer))
+    }
+
+    fn read_routing(&self, routing: &Self::Routing) -> Result<(Vec<u32>, Vec<f32>)> {
+        self.inner.read_routing(routing)
+    }
+
+    fn experts_chosen(&self, routing: &Self::Routing) -> Result<usize> {
+        self.inner.experts_chosen(routing)
+    }
+
+    fn cache_len(&self, cache: &Self::Cache) -> usize {
+        self.inner.cache_len(cache)
+    }
+
+    fn cache_bytes(&self, cache: &Self::Cache) -> u64 {
+        self.inner.cache_bytes(cache)
+    }
+
+    fn truncate(&self, cache: &mut Self::Cache, len: usize) -> Result<bool> {
+        self.inner.truncate(cache, len)
+    }
+
+    fn export(&self, cache: &Self::Cache) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+        self.inner.export(cache)
+    }
+
+    fn import(
+        &self,
+        cache: &mut Self::Cache,
+        keys: &[u8],
+        values: &[u8],
+        first: usize,
+        len: usize,
+    ) -> Result<bool> {
+        self.inner.import(cache, keys, values, first, len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moe_engine::backend::Cpu;
+    use moe_engine::weights::Weights;
+    use moe_engine::{Config, Options};
+    use testkit::Tiny;
+
+    use super::*;
+
+    fn profiled(folder: &std::path::Path) -> Model<Profiled<Cpu>> {
+        let options = Options::default();
+        let config = Config::open(folder).expect("a configuration");
+        let weights = Weights::open(folder, &config, false).expect("weights");
+        let cpu = Cpu::new(&config, options.precision, None).expect("a backend");
+        Model::with_backend(folder, config, weights, Profiled::new(cpu), &options).expect("a model")
+    }
+
+    #[test]
+    fn watching_changes_nothing() {
+        let folder = Tiny::builder().build();
+        let watched = profiled(folder.path());
+        let model = Model::open(folder.path(), &Options::default()).expect("a model");
+        let tokens = [1, 2, 3];
+        let mut session = watched.session().expect("a session");
+        let logits = watched.evaluate(&mut session, &tokens).expect("logits");
+        let mut session = model.session().expect("a session");
+        assert_eq!(logits, model.evaluate(&mut session, &tokens).expect("logits"));
+    }
+
+    #[test]
+    fn every_step_has_a_time_in_both_phases() {
+        let folder = Tiny::builder().build();
+        let case = Case { batch: 2, prompt: 6, generate: 3 };
+        let steps = profile(&profiled(folder.path()), &case, 0).expect("times");
+        assert_eq!(steps.iter().map(|time| time.step).collect::<Vec<_>>(), StepKind::ALL);
+        for time in steps {
+            let measured = time.prefill > 0.0 && time.decode > 0.0;
+            assert!(measured || time.step == StepKind::Rest, "{time:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What `bench` measures, and the measuring.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ckpt_convert::presets::gpt_oss::Shape;
+use moe_bench::{
+    Case, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, measure, profile,
+};
+use moe_engine::backend::Cpu;
+use moe_engine::weights::Weights;
+use moe_engine::{Config, Model, Options, Precision};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::model::write_weights;
+use crate::terminal::{Outcome, complain};
+
+/// The checkpoint that is measured.
+pub struct Subject {
+    path: PathBuf,
+    name: String,
+    synthetic: bool,
+    /// Holds the synthetic model.
+    _made: Option<TempDir>,
+}
+
+impl Subject {
+    /// A given one, or a small one that is made.
+    pub fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        if let Some(path) = path {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            let synthetic = is_synthetic(path);
+            return Ok(Self { path: path.to_owned(), name, synthetic, _made: None });
+        }
+        // Some 50 MB: more than the caches of a laptop, and a minute for the whole sweep on two cores.
+        let shape = Shape {
+            layers: 4,
+            hidden: 512,
+            intermediate: 512,
+            experts: 16,
+            experts_per_token: 4,
+            vocab: 16_384,
+            ..Shape::tiny()
+        };
+        complain("making a small synthetic model ...");
+        let made = tempfile::tempdir()?;
+        write_weights(&shape, made.path())?;
+        let name = "small synthetic model".to_owned();
+        Ok(Self { path: made.path().to_owned(), name, synthetic: true, _made: Some(made) })
+    }
+}
+
+/// Whether a checkpoint was made from nothing: `synthesize` writes a manifest without source files.
+fn is_synthetic(path: &Path) -> bool {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap_or_default();
+    manifest["source_files"].as_array().is_some_and(Vec::is_empty)
+}
+
+/// How it is measured.
+pub struct Bench<'a> {
+    pub subject: &'a Subject,
+    pub threads: Option<usize>,
+    pub schedule: Schedule,
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl Bench<'_> {
+    fn options(&self, precision: Precision) -> Options {
+        Options { precision, threads: self.threads, ..Options::default() }
+    }
+
+    /// The model's sizes.
+    pub fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
+        let model = Model::open(&self.subject.path, &self.options(precision))?;
+        Ok(ModelFacts::of(&model, &*self.subject.name, self.subject.synthetic))
+    }
+
+    /// Every case of a precision.
+    pub fn sweep(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
+        let model = Model::open(&self.subject.path, &self.options(precision))?;
+        for case in grid.cases() {
+            if self.cancelled() {
+                break;
+            }
+            let mut lines = Lines { precision, interrupted: &self.interrupted };
+            match measure(&model, &case, &self.schedule, &mut lines) {
+                Ok(cell) => report.push(cell),
+                Err(moe_bench::Error::Model(moe_engine::Error::Cancelled)) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the time of the first case goes.
+    pub fn profile(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
+        let Some(case) = grid.cases().next().filter(|_| !self.cancelled()) else { return Ok(()) };
+        let options = self.options(precision);
+        let path = &self.subject.path;
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let config = Config::open(folder)?;
+        let weights = Weights::open(path, &config, false)?;
+        let backend = Profiled::new(Cpu::new(&config, precision, self.threads)?);
+        let model = Model::with_backend(path, config, weights, backend, &options)?;
+        let steps = profile(&model, &case, self.schedule.seed)?;
+        report.profiles.push(Profile { precision: precision.name().to_owned(), case, steps });
+        Ok(())
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub fn cancelled(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// A line a case.
+struct Lines<'a> {
+    precision: Precision,
+    interrupted: &'a AtomicBool,
+}
+
+impl Progress for Lines<'_> {
+    fn run(&mut self, case: &Case, done: usize, total: usize) {
+        if done == total {
+            let precision = self.precision;
+            let Case { batch, prompt, generate } = case;
+            complain(&format!(
+                "{precision}, batch {batch}, {prompt} + {generate} tokens: measured"
+            ));
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
