@@ -11,7 +11,11 @@
 
 #[macro_use]
 mod abi;
+#[macro_use]
+mod interface;
+mod dcmi;
 mod dtype;
+mod hccl;
 mod kernel;
 pub mod layout;
 mod memory;

@@ -74,7 +74,8 @@ fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<String
     for cann in releases {
         let layout = changes.iter().fold(Layout::new(cann), |layout, change| change(layout));
         let folder = layout.write(&dir).map_err(|error| error.to_string())?;
-        text += &format!("{}\n", folder.display());
+        text.push_str(&folder.display().to_string());
+        text.push('\n');
     }
     Ok(text)
 }

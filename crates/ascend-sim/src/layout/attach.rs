@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::since::Since;
 use super::symbols::all;
 use crate::profile::Cann;
+use crate::runtime::faults::Plan;
 
 /// The name of [`ascendSimAttach`], for the constructor.
 pub(super) const ENTRY: &str = "ascendSimAttach";
@@ -104,10 +105,9 @@ pub(super) unsafe extern "C" fn ascendSimAttach(header: *mut Header, handle: *mu
 
 /// Names to take away.
 fn missing() -> Vec<String> {
+    // Not through the configuration: a program may set its variables after it loaded the libraries.
     let faults = std::env::var("ASCEND_SIM_FAULTS").unwrap_or_default();
-    let named = faults.split(',').filter_map(|fault| fault.trim().strip_prefix("missing:"));
-    let mut missing: Vec<String> =
-        named.flat_map(|list| list.split('+')).map(str::to_owned).collect();
+    let mut missing = Plan::parse(&faults).unwrap_or_default().missing;
     if !std::env::var("ASCEND_SIM_SOC").is_ok_and(|soc| soc.starts_with("Ascend950")) {
         let newer = all().into_iter().filter(|symbol| symbol.since > Since::V8_5);
         missing.extend(newer.map(|symbol| symbol.name.to_owned()));

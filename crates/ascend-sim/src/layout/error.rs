@@ -28,7 +28,7 @@ pub enum LayoutError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Libraries can only be written for x86-64 and AArch64 Linux.
+    /// Libraries can only be written for x86-64 and `AArch64` Linux.
     #[error("libraries are written for x86-64 and AArch64 Linux, not for {arch} {os}")]
     Machine {
         /// The processor, as `std::env::consts::ARCH` names it.

@@ -32,18 +32,18 @@ const V8_3: &[Rule] = &[
 /// From 8.5 on: a library for each package of operators, communicators apart from collectives. What is deprecated is still
 /// there: `libascendcl` with all of the runtime, `libopapi` with the operators that it had before it was split.
 const V8_5: &[Rule] = &[
-    ("libacl_rt.so", &[Home::Runtime], Since::V9_0),
-    ("libascendcl.so", &[Home::Runtime], Since::V9_0),
-    ("libnnopbase.so", &[Home::Base], Since::V9_0),
-    ("libopapi_math.so", &[Home::Math], Since::V9_0),
-    ("libopapi_nn.so", &[Home::Nn], Since::V9_0),
-    ("libopapi_cv.so", &[Home::Cv], Since::V9_0),
-    ("libopapi_transformer.so", &[Home::Transformer], Since::V9_0),
-    ("libopapi_legacy.so", &[], Since::V9_0),
+    ("libacl_rt.so", &[Home::Runtime], Since::Head),
+    ("libascendcl.so", &[Home::Runtime], Since::Head),
+    ("libnnopbase.so", &[Home::Base], Since::Head),
+    ("libopapi_math.so", &[Home::Math], Since::Head),
+    ("libopapi_nn.so", &[Home::Nn], Since::Head),
+    ("libopapi_cv.so", &[Home::Cv], Since::Head),
+    ("libopapi_transformer.so", &[Home::Transformer], Since::Head),
+    ("libopapi_legacy.so", &[], Since::Head),
     ("libopapi.so", OPERATORS, Since::V8_3),
-    ("libhccl.so", &[Home::Collectives], Since::V9_0),
-    ("libhcomm.so", &[Home::Communicators], Since::V9_0),
-    ("libdcmi.so", &[Home::Driver], Since::V9_0),
+    ("libhccl.so", &[Home::Collectives], Since::Head),
+    ("libhcomm.so", &[Home::Communicators], Since::Head),
+    ("libdcmi.so", &[Home::Driver], Since::Head),
 ];
 
 /// `aclnnMul` of this library answers [`TRAPPED`]: <https://github.com/huggingface/candle/pull/9> tells of it on hardware.

@@ -22,6 +22,7 @@ pub use self::core::find_library;
 use self::elf::{Answer, Function, Load, Machine, SharedObject};
 pub use self::error::LayoutError;
 use self::libraries::{Library, TRAPPED, libraries};
+use self::since::Since;
 pub use crate::profile::Cann;
 
 /// The file name of the core.
@@ -99,8 +100,7 @@ impl Layout {
         self
     }
 
-    /// The functions of each library, by its file name, in the order of the vendor's search. Those newer than 8.5 are in the files,
-    /// but are taken away at load unless `ASCEND_SIM_SOC` is a chip of the 950 generation.
+    /// The functions of each library, by its file name, in the order of the vendor's search. [`newer`](Self::newer) are among them.
     #[must_use]
     pub fn exports(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         let kept = |name: &&'static str| !self.missing.iter().any(|missing| missing == name);
@@ -113,6 +113,14 @@ impl Layout {
             .filter(|library| !self.without.iter().any(|name| name == library.soname))
             .map(|library| (library.soname, names(&library)))
             .collect()
+    }
+
+    /// The functions that came after 8.5. The files of 8.5 have them, but they are taken away at load unless `ASCEND_SIM_SOC` is a
+    /// chip of the 950 generation, which came with those releases.
+    #[must_use]
+    pub fn newer(&self) -> Vec<&'static str> {
+        let symbols = libraries(self.cann).into_iter().flat_map(|library| library.symbols);
+        symbols.filter(|symbol| symbol.since > Since::V8_5).map(|symbol| symbol.name).collect()
     }
 
     /// Writes the folder `dir/8.3` or `dir/8.5`, over what is there, and gives its path.

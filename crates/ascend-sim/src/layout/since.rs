@@ -1,7 +1,5 @@
 //! Releases of CANN, as far as the functions that each brought go.
 
-use crate::profile::Cann;
-
 /// The first release that has a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Since {
@@ -22,15 +20,6 @@ impl Since {
             "8.5" => Self::V8_5,
             "9.0" => Self::V9_0,
             _ => Self::Head,
-        }
-    }
-
-    /// The newest functions that the libraries of a layout have: those of 8.5 also have those of 9.0, which are taken away
-    /// at load unless the chip is one that came with them.
-    pub(super) fn newest(cann: Cann) -> Self {
-        match cann {
-            Cann::V8_3 => Self::V8_3,
-            Cann::V8_5 => Self::V9_0,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Machine code of AArch64. Words are named as the Arm Architecture Reference Manual names the instructions.
+//! Machine code of `AArch64`. Words are named as the Arm Architecture Reference Manual names the instructions.
 
 use super::{Answer, Operands, RTLD_NOW};
 

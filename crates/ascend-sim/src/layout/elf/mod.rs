@@ -1,6 +1,6 @@
 //! Writes a shared library: names that jump through a table, and a constructor that has the table filled.
 //!
-//! Everything follows the System V ABI, its x86-64 and AArch64 supplements, and the generic ELF-64 specification; section
+//! Everything follows the System V ABI, its x86-64 and `AArch64` supplements, and the generic ELF-64 specification; section
 //! headers are there for linkers and for `nm`, the loader uses the program headers alone.
 
 mod aarch64;
