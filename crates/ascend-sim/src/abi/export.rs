@@ -7,7 +7,7 @@ use crate::runtime::failure::{self, Failure};
 /// An exported function, for the tables of the front libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Export {
-    /// `acl_rt` or `nnopbase`.
+    /// `acl_rt`, `nnopbase`, or `math` for functions of an operator library that have no phases.
     pub(crate) library: &'static str,
     /// The first release whose headers have it.
     pub(crate) since: &'static str,

@@ -25,6 +25,7 @@ mod simulator;
 mod stream;
 mod tensor;
 mod virtual_memory;
+mod weight_size;
 
 pub(crate) use argument::Argument;
 pub(crate) use export::Export;
@@ -50,4 +51,5 @@ pub(crate) const EXPORTS: &[&[Export]] = &[
     stream::EXPORTS,
     tensor::EXPORTS,
     virtual_memory::EXPORTS,
+    weight_size::EXPORTS,
 ];

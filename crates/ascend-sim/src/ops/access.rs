@@ -5,6 +5,7 @@
 //! `integers` (i64, for indices and integer arithmetic).
 
 mod decode;
+mod jitter;
 mod runs;
 
 pub(super) use self::runs::{BLOCK_ROW_BITS, BLOCK_ROWS, ceil};
@@ -49,7 +50,8 @@ pub(crate) fn elements(mem: &dyn Memory, tensor: &Tensor) -> Result<Vec<u8>, Fau
     elements_at(mem, tensor, 0, tensor.len())
 }
 
-/// Writes all elements, rounded to nearest even once; integer types take the nearest integer, saturated.
+/// Writes all elements, rounded to nearest even once; integer types take the nearest integer, saturated. Where the memory asks
+/// for it, floats get noise in their last bit.
 pub(crate) fn write_floats(mem: &dyn Memory, tensor: &Tensor, values: &[f32]) -> Result<(), Fault> {
     write_floats_at(mem, tensor, 0, values)
 }
@@ -61,7 +63,20 @@ pub(crate) fn write_floats_at(
     first: usize,
     values: &[f32],
 ) -> Result<(), Fault> {
-    write_elements_at(mem, tensor, first, &decode::from_floats(tensor.dtype, values))
+    let mut bytes = decode::from_floats(tensor.dtype, values);
+    if let Some(seed) = mem.jitter() {
+        jitter::jitter(tensor.dtype, &mut bytes, seed, first as u64);
+    }
+    write_elements_at(mem, tensor, first, &bytes)
+}
+
+/// As [`write_floats`], never with noise: for conversions, which every device does alike.
+pub(crate) fn write_converted(
+    mem: &dyn Memory,
+    tensor: &Tensor,
+    values: &[f32],
+) -> Result<(), Fault> {
+    write_elements(mem, tensor, &decode::from_floats(tensor.dtype, values))
 }
 
 /// Writes all elements; integer types wrap, as conversions in C do, and float types round.

@@ -73,7 +73,7 @@ fn convert(mem: &dyn Memory, from: &Tensor, to: &Tensor) -> Result<(), Fault> {
             *value = value.trunc();
         }
     }
-    access::write_floats(mem, to, &values)
+    access::write_converted(mem, to, &values)
 }
 
 fn is_float(dtype: DataType) -> bool {

@@ -20,7 +20,7 @@ pub(super) fn inplace_fill_scalar(
     Ok(Kernel::new(Cost::of(&[&self_ref], 0), move |mem| {
         let count = self_ref.len();
         if FLOATS.contains(&self_ref.dtype) {
-            access::write_floats(mem, &self_ref, &vec![value.float(); count])
+            access::write_converted(mem, &self_ref, &vec![value.float(); count])
         } else if self_ref.dtype == DataType::F64 {
             let bytes = value.real.to_le_bytes();
             access::write_elements(mem, &self_ref, &bytes.repeat(count))
@@ -77,7 +77,7 @@ fn steps(
         let values = (0..out.len()).map(|at| start.real + at as f64 * step.real);
         if FLOATS.contains(&out.dtype) {
             let values = values.map(|value| value as f32).collect::<Vec<_>>();
-            access::write_floats(mem, &out, &values)
+            access::write_converted(mem, &out, &values)
         } else {
             let values = values.map(|value| value as i64).collect::<Vec<_>>();
             access::write_integers(mem, &out, &values)

@@ -126,7 +126,7 @@ pub(super) fn apply_top_k_top_p(
         for (row, values) in values.chunks_exact_mut(width.max(1)).enumerate() {
             filter(values, k.as_ref().map(|k| k[row]), p.as_ref().map(|p| p[row]));
         }
-        access::write_floats(mem, &out, &values)
+        access::write_converted(mem, &out, &values)
     }))
 }
 
@@ -241,7 +241,7 @@ pub(super) fn top_k_top_p_sample(
             }
         }
         if is_need_logits {
-            access::write_floats(mem, &logits_top_kp_select, &selected)?;
+            access::write_converted(mem, &logits_top_kp_select, &selected)?;
         }
         access::write_integers(mem, &logits_select_idx, &tokens)
     }))

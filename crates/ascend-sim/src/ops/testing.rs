@@ -18,12 +18,18 @@ pub(crate) const A2: Site = Site { soc: Soc::Ascend910B3, cann: Cann::V8_5 };
 #[derive(Default)]
 pub(crate) struct Device {
     blocks: RefCell<BTreeMap<u64, Vec<u8>>>,
+    jitter: Option<u64>,
 }
 
 const SLACK: usize = 32;
 const FIRST_ADDRESS: u64 = 0x1000_0000;
 
 impl Device {
+    /// One that asks for noise in results.
+    pub(crate) fn noisy(seed: u64) -> Self {
+        Self { jitter: Some(seed), ..Self::default() }
+    }
+
     /// Poisoned bytes.
     pub(crate) fn allocate(&self, bytes: usize) -> u64 {
         let mut blocks = self.blocks.borrow_mut();
@@ -57,7 +63,7 @@ impl Device {
     pub(crate) fn floats(&self, dtype: DataType, shape: &[i64], values: &[f32]) -> Tensor {
         let tensor = self.empty(dtype, shape);
         assert_eq!(tensor.len(), values.len());
-        access::write_floats(self, &tensor, values).unwrap();
+        access::write_converted(self, &tensor, values).unwrap();
         tensor
     }
 
@@ -122,6 +128,10 @@ impl Memory for Device {
 
     fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
         self.with(address, bytes.len(), 0, |block| block.copy_from_slice(bytes))
+    }
+
+    fn jitter(&self) -> Option<u64> {
+        self.jitter
     }
 }
 

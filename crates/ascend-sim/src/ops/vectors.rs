@@ -78,7 +78,7 @@ impl Case {
         }
         let tensor = device.empty(values.dtype, &values.shape);
         if matches!(values.stored, DataType::F32 | DataType::F64) {
-            access::write_floats(device, &tensor, &device.read_floats(&stored)).unwrap();
+            access::write_converted(device, &tensor, &device.read_floats(&stored)).unwrap();
         } else {
             access::write_integers(device, &tensor, &device.read_integers(&stored)).unwrap();
         }

@@ -146,6 +146,20 @@ fn an_access_outside_is_a_fault() {
     assert_eq!(write_floats(&device, &longer, &[0.0; 12]).unwrap_err().status, 507_015);
 }
 
+#[test]
+fn noise_is_for_results_alone() {
+    let device = Device::noisy(3);
+    let values = (1u8..=100).map(f32::from).collect::<Vec<_>>();
+    let tensor = device.empty(DataType::F16, &[100]);
+    write_converted(&device, &tensor, &values).unwrap();
+    assert_eq!(floats(&device, &tensor).unwrap(), values);
+    write_floats(&device, &tensor, &values).unwrap();
+    let noisy = floats(&device, &tensor).unwrap();
+    assert_ne!(noisy, values);
+    let close = |(a, b): (&f32, &f32)| (a - b).abs() <= b * 2f32.powi(-10);
+    assert!(noisy.iter().zip(&values).all(close));
+}
+
 mod random {
     use proptest::prelude::*;
 
