@@ -4,12 +4,11 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use ckpt_convert::{Event, Observer, Phase};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{bytes, complain, rate};
 
-/// Shows how a conversion goes, on standard error, so that standard output stays for results.
+/// Shows how a conversion or a download goes, on standard error, so that standard output stays for results.
 #[derive(Debug)]
 pub struct Progress {
     quiet: bool,
@@ -30,13 +29,12 @@ impl Progress {
         Self { quiet, state: Mutex::new(None) }
     }
 
-    fn start(phase: Phase, total: u64) -> Shown {
-        let phase = match phase {
-            Phase::Verify => "verify",
-            Phase::Hash => "hash",
-            _ => "write",
-        };
-        if std::io::stderr().is_terminal() {
+    fn start(&self, phase: &'static str, total: u64) {
+        if self.quiet {
+            return;
+        }
+        let now = Instant::now();
+        let shown = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total);
             let style = "{prefix:>8} [{wide_bar}] {decimal_bytes}/{decimal_total_bytes} \
                          {decimal_bytes_per_sec} ETA {eta}";
@@ -44,26 +42,17 @@ impl Progress {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(phase);
-            return Shown::Bar(bar);
-        }
-        let now = Instant::now();
-        Shown::Lines { phase, total, done: 0, started: now, said: now }
+            Shown::Bar(bar)
+        } else {
+            Shown::Lines { phase, total, done: 0, started: now, said: now }
+        };
+        self.show(|state| *state = Some(shown));
     }
-}
 
-impl Observer for Progress {
-    fn on(&self, event: &Event<'_>) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if self.quiet {
-            return;
-        }
-        match (event, &mut *state) {
-            (Event::Started { phase, bytes }, state) => *state = Some(Self::start(*phase, *bytes)),
-            (Event::Advanced { bytes }, Some(Shown::Bar(bar))) => bar.inc(*bytes),
-            (
-                Event::Advanced { bytes: more },
-                Some(Shown::Lines { phase, total, done, started, said }),
-            ) => {
+    fn advance(&self, more: u64) {
+        self.show(|state| match state {
+            Some(Shown::Bar(bar)) => bar.inc(more),
+            Some(Shown::Lines { phase, total, done, started, said }) => {
                 *done += more;
                 if said.elapsed() >= EVERY {
                     *said = Instant::now();
@@ -73,11 +62,78 @@ impl Observer for Progress {
                     complain(&format!("{phase:>8} {percent:3} % of {total} at {speed}"));
                 }
             }
-            (Event::Finished { .. }, state) => {
-                if let Some(Shown::Bar(bar)) = state {
-                    bar.finish_and_clear();
-                }
-                *state = None;
+            None => {}
+        });
+    }
+
+    fn retreat(&self, fewer: u64) {
+        self.show(|state| match state {
+            Some(Shown::Bar(bar)) => bar.set_position(bar.position().saturating_sub(fewer)),
+            Some(Shown::Lines { done, .. }) => *done = done.saturating_sub(fewer),
+            None => {}
+        });
+    }
+
+    /// A line for which the bar makes room.
+    fn note(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        self.show(|state| match state {
+            Some(Shown::Bar(bar)) => bar.suspend(|| complain(text)),
+            _ => complain(text),
+        });
+    }
+
+    fn finish(&self) {
+        self.show(|state| {
+            if let Some(Shown::Bar(bar)) = state.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Option<Shown>)) {
+        if let Ok(mut state) = self.state.lock() {
+            change(&mut state);
+        }
+    }
+}
+
+impl ckpt_convert::Observer for Progress {
+    fn on(&self, event: &ckpt_convert::Event<'_>) {
+        use ckpt_convert::{Event, Phase};
+        match event {
+            Event::Started { phase, bytes } => {
+                let phase = match phase {
+                    Phase::Verify => "verify",
+                    Phase::Hash => "hash",
+                    _ => "write",
+                };
+                self.start(phase, *bytes);
+            }
+            Event::Advanced { bytes } => self.advance(*bytes),
+            Event::Finished { .. } => self.finish(),
+            _ => {}
+        }
+    }
+}
+
+impl hub_fetch::Observer for Progress {
+    fn on(&self, event: &hub_fetch::Event<'_>) {
+        use hub_fetch::{Event, Phase};
+        match event {
+            Event::Started { phase, bytes } => {
+                self.start(if *phase == Phase::Hash { "hash" } else { "download" }, *bytes);
+            }
+            Event::Advanced { bytes } => self.advance(*bytes),
+            Event::Finished { .. } => self.finish(),
+            Event::Lost { file, bytes, reason } => {
+                self.retreat(*bytes);
+                self.note(&format!("{file}: begins again: {reason}"));
+            }
+            Event::Retry { url, reason, wait, .. } => {
+                self.note(&format!("{url}: {reason}; again in {:.1} s", wait.as_secs_f64()));
             }
             _ => {}
         }

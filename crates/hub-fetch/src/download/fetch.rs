@@ -65,6 +65,8 @@ impl<'a> Fetch<'a> {
                 tries.progressed();
                 best = self.range.start;
             }
+            // A wait may be long, and the process may end before it does.
+            self.partial.note()?;
             tries.again(trouble, Some((self.range.start, item.file.size)))?;
         }
     }

@@ -166,6 +166,10 @@ impl<'a> Transfer<'a> {
     fn fetch(&self, index: usize, partial: &Partial, range: Range<u64>, alone: bool) -> Result<()> {
         let item = &self.items[index];
         let fetched = Fetch::new(self, item, index, partial, range, alone).run()?;
+        if partial.len() < item.file.size {
+            // The others may wait for a server for long, and the process may end before they get anything.
+            partial.note()?;
+        }
         let mut queue = self.queue();
         if let Some(open) = queue.open(index) {
             open.active -= 1;
