@@ -121,6 +121,25 @@ fn race(nodes: &[Node]) -> Option<String> {
     None
 }
 
+/// A run that was asked for; over when the task is gone, run or not.
+#[derive(Debug)]
+struct Ticket(Arc<Graph>);
+
+impl Ticket {
+    fn new(graph: &Arc<Graph>) -> Self {
+        graph.runs.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(graph))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.0.runs.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.aborted.store(false, Ordering::Release);
+        }
+    }
+}
+
 /// The live graph of a handle.
 pub(crate) fn find(handle: u64) -> Result<Arc<Graph>, Failure> {
     graphs().get(handle).ok_or_else(|| {
@@ -156,21 +175,11 @@ impl Graph {
             let message = "modelRI was captured in another context than that of the stream";
             return Err(Failure::new(107_004, message));
         }
-        let mut work = Work::new("aclmdlRIExecuteAsync", {
-            let graph = Arc::clone(self);
-            move |run| graph.run(run)
-        })
-        .refused_by_capture(107_026, "a graph cannot be part of another");
-        // The count of runs goes down even on a stream that stopped.
-        work.always = true;
-        work.scratch = self.scratch();
-        self.runs.fetch_add(1, Ordering::AcqRel);
+        let ticket = Ticket::new(self);
+        let work = Work::new("aclmdlRIExecuteAsync", move |run| ticket.0.run(run))
+            .refused_by_capture(107_026, "a graph cannot be part of another");
         counters::counters().replays();
-        let submitted = stream.submit(work);
-        if submitted.is_err() {
-            self.runs.fetch_sub(1, Ordering::AcqRel);
-        }
-        submitted
+        stream.submit(Work { scratch: self.scratch(), ..work })
     }
 
     /// `aclmdlRIExecute`: runs it, and waits for so long at most.
@@ -199,16 +208,7 @@ impl Graph {
     }
 
     fn run(&self, run: &Run<'_>) -> Result<(), Fault> {
-        let going = lock(&self.running);
-        let outcome = self.run_nodes(run);
-        drop(going);
-        if self.runs.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.aborted.store(false, Ordering::Release);
-        }
-        outcome
-    }
-
-    fn run_nodes(&self, run: &Run<'_>) -> Result<(), Fault> {
+        let _going = lock(&self.running);
         if let Some(race) = &self.race {
             return Err(Fault { status: CORE_EXCEPTION, message: race.clone() });
         }

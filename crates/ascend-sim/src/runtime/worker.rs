@@ -28,6 +28,8 @@ fn run(stream: &Stream) {
     while let Some((number, work)) = next(stream) {
         delay(stream, number);
         let outcome = if may_run(stream, &work) { perform(stream, &work) } else { Ok(()) };
+        // Before the host hears that it is done: what the task holds is free then.
+        drop(work);
         finish(stream, number, outcome);
     }
 }
