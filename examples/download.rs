@@ -29,6 +29,7 @@ use terminal::{Progress, bytes, parse_bytes, rate, say};
 /// Exits with 0 when everything is there and right, 1 when not, 2 when the arguments are wrong, 130
 /// after Ctrl-C.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Args {
     /// The repository, OWNER/NAME
     #[arg(default_value = "openai/gpt-oss-20b")]
@@ -189,9 +190,10 @@ fn left_out(selection: &Selection) -> String {
             _ => groups.push((name, 1, size)),
         }
     }
-    let text = groups.iter().map(|(name, count, size)| match name.ends_with('/') {
-        true => format!("{name} ({count} files, {})", bytes(*size)),
-        false => (*name).to_owned(),
+    let text = groups.iter().map(|(name, count, size)| {
+        let files = if *count == 1 { "file" } else { "files" };
+        let folder = || format!("{name} ({count} {files}, {})", bytes(*size));
+        if name.ends_with('/') { folder() } else { (*name).to_owned() }
     });
     text.collect::<Vec<_>>().join(", ")
 }

@@ -103,8 +103,7 @@ fn without_arguments_the_files_of_an_engine() {
     let plan = case.run(&["--dry-run"]);
     let text = String::from_utf8(plan.stdout).unwrap();
     assert!(text.contains("openai/gpt-oss-20b at main (0123456789ab)"), "{text}");
-    let left_out =
-        "left out: README.md, metal/ (1 files, 5 B), original/ (1 files, 5 B) (--include";
+    let left_out = "left out: README.md, metal/ (1 file, 5 B), original/ (1 file, 5 B) (--include";
     assert!(text.contains(left_out), "{text}");
     assert!(text.contains("to come: 12000002 bytes"), "{text}");
     assert!(!case.out().exists());
@@ -184,10 +183,9 @@ fn offline() {
 fn holding(held: &Arc<AtomicBool>) -> Running {
     let held = Arc::clone(held);
     repository().start(move |request, reply| {
-        if request.path.ends_with(WEIGHTS) && held.load(SeqCst) {
-            if request.range().is_none_or(|(first, _)| first > 0) {
-                reply.stall = Some(100_000);
-            }
+        let first = request.range().is_some_and(|(first, _)| first == 0);
+        if request.path.ends_with(WEIGHTS) && held.load(SeqCst) && !first {
+            reply.stall = Some(100_000);
         }
     })
 }
