@@ -62,7 +62,7 @@ mod tests {
         let scalar = Scalar::from_bytes(DataType::I64, &i64::MIN.to_le_bytes()).unwrap();
         assert_eq!(scalar.integer, i64::MIN);
         let scalar = Scalar::from_bytes(DataType::Bf16, &[0xC0, 0x3F]).unwrap();
-        assert_eq!(scalar.float(), 1.5);
+        assert_eq!((scalar.real, scalar.integer), (1.5, 1));
         assert_eq!(Scalar::from_bytes(DataType::F64, &[0; 4]), None);
         assert_eq!(Scalar::from_bytes(DataType::I4, &[0; 8]), None);
     }

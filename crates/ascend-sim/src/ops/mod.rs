@@ -1,35 +1,42 @@
 //! The operators: what each checks, and what it computes.
+#![allow(
+    clippy::many_single_char_names,
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "an operator takes what its C prototype lists, for a kernel to keep, named as in formulas"
+)]
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "results are compared to the bit"))]
 
-pub(crate) mod access;
-pub(crate) mod check;
-#[cfg(test)]
-pub(crate) mod testing;
-pub(crate) mod table;
-mod zero;
+mod access;
+mod activation;
 mod attention;
+mod broadcast;
+mod cast;
+mod check;
+mod cumsum;
+mod dynamic_quant;
+mod elementwise;
+mod fill;
+mod gather;
 mod grouped;
 mod kv;
+mod matmul;
 mod moe;
+mod moves;
+mod norm;
+mod nz;
+mod order;
+mod quant_matmul;
 mod rope;
+mod sampling;
+mod softmax;
+pub(crate) mod table;
 #[cfg(test)]
-pub(crate) mod vectors;
-pub(crate) mod broadcast;
-pub(crate) mod elementwise;
-pub(crate) mod unary;
-pub(crate) mod views;
-pub(crate) mod norm;
-pub(crate) mod activation;
-pub(crate) mod softmax;
-pub(crate) mod nz;
-pub(crate) mod matmul;
+mod testing;
+mod unary;
+#[cfg(test)]
+mod vectors;
+mod views;
 pub(crate) mod weight_format;
-pub(crate) mod weight_quant;
-pub(crate) mod dynamic_quant;
-pub(crate) mod quant_matmul;
-pub(crate) mod gather;
-pub(crate) mod order;
-pub(crate) mod moves;
-pub(crate) mod cast;
-pub(crate) mod cumsum;
-pub(crate) mod fill;
-pub(crate) mod sampling;
+mod weight_quant;
+mod zero;

@@ -63,7 +63,7 @@ pub(super) fn split_with_size(
     let (mut copies, mut at) = (Vec::new(), 0);
     for (index, (part, extent)) in out.into_iter().zip(split_size).enumerate() {
         let from = self_.narrowed(dim, at, extent, 1);
-        same(&check, &format!("out[{index}]"), &part, &from)?;
+        like(&check, &format!("out[{index}]"), &part, &from)?;
         copies.push((from, part));
         at += extent;
     }
@@ -87,7 +87,7 @@ pub(super) fn permute(
     let expected = format_args!("each of {rank} dimensions once");
     check.require(once, "dims", format_args!("{dims:?}"), expected)?;
     let from = self_.permuted(&order);
-    same(&check, "out", &out, &from)?;
+    like(&check, "out", &out, &from)?;
     Ok(copy(vec![(from, out)]))
 }
 
@@ -105,7 +105,7 @@ pub(super) fn slice(
     movable(&check, "self", &self_)?;
     check.input("self", &self_)?;
     let from = sliced(&check, self_, dim, [start, end, step])?;
-    same(&check, "out", &out, &from)?;
+    like(&check, "out", &out, &from)?;
     Ok(copy(vec![(from, out)]))
 }
 
@@ -134,7 +134,7 @@ pub(super) fn slice_v2(
         seen.push(dim);
         from = sliced(&check, from, axis, [starts[at], ends[at], steps[at]])?;
     }
-    same(&check, "out", &out, &from)?;
+    like(&check, "out", &out, &from)?;
     Ok(copy(vec![(from, out)]))
 }
 
@@ -198,7 +198,7 @@ pub(super) fn repeat(
 pub(super) fn expand(
     site: &Site,
     self_: Tensor,
-    size: Vec<i64>,
+    extents: Vec<i64>,
     out: Tensor,
 ) -> Result<Kernel, Reject> {
     let check = Check::new(site, "aclnnExpand");
@@ -206,15 +206,15 @@ pub(super) fn expand(
     check.input("self", &self_)?;
     let rank = self_.shape.len();
     let expected = format_args!("at least the {rank} dimensions of self");
-    check.require(size.len() >= rank, "size", format_args!("{size:?}"), expected)?;
-    let added = size.len() - rank;
+    check.require(extents.len() >= rank, "size", format_args!("{extents:?}"), expected)?;
+    let added = extents.len() - rank;
     let keep = |(dim, &extent): (usize, &i64)| match dim.checked_sub(added) {
         Some(own) if extent == -1 => self_.shape[own],
         _ => extent,
     };
-    let shape = size.iter().enumerate().map(keep).collect::<Vec<_>>();
+    let shape = extents.iter().enumerate().map(keep).collect::<Vec<_>>();
     let from = check.stretch("self", &self_, &shape)?;
-    same(&check, "out", &out, &from)?;
+    like(&check, "out", &out, &from)?;
     Ok(copy(vec![(from, out)]))
 }
 
@@ -223,7 +223,7 @@ fn movable(check: &Check, name: &str, tensor: &Tensor) -> Result<(), Reject> {
 }
 
 /// An output for this view.
-fn same(check: &Check, name: &str, out: &Tensor, from: &Tensor) -> Result<(), Reject> {
+fn like(check: &Check, name: &str, out: &Tensor, from: &Tensor) -> Result<(), Reject> {
     check.output(name, out)?;
     check.same_dtype(name, out, "self", from)?;
     check.shape(name, out, &from.shape)

@@ -207,7 +207,7 @@ fn combination(
     }
     let outputs: &[DataType] = match (four_bits, by_token) {
         (true, false) => &[F16],
-        (true, true) | (false, true) => &[Bf16, F16],
+        (_, true) => &[Bf16, F16],
         (false, false) => &[F16, I8, Bf16, I32],
     };
     check.dtype("out", out, outputs)?;

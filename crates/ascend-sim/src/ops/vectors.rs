@@ -159,18 +159,11 @@ impl Case {
     /// An argument that is a scalar: i64 or f32, as JSON has it.
     pub(crate) fn scalar(&self, name: &str) -> Scalar {
         let value = self.argument(name);
-        match value.as_i64() {
-            Some(integer) => Scalar { dtype: DataType::I64, real: integer as f64, integer },
-            None => {
-                let real = value.as_f64().unwrap();
-                Scalar { dtype: DataType::F32, real, integer: real as i64 }
-            }
+        if let Some(integer) = value.as_i64() {
+            return Scalar { dtype: DataType::I64, real: integer as f64, integer };
         }
-    }
-
-    /// An argument that is the name of a type.
-    pub(crate) fn dtype(&self, name: &str) -> DataType {
-        type_named(self.argument(name).as_str().unwrap())
+        let real = value.as_f64().unwrap();
+        Scalar { dtype: DataType::F32, real, integer: real as i64 }
     }
 
     /// True where the case has this argument.

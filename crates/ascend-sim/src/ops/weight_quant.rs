@@ -26,7 +26,7 @@ pub(super) fn weight_quant_batch_matmul_v2(
     y: Tensor,
 ) -> Result<Kernel, Reject> {
     let check = Check::new(site, "aclnnWeightQuantBatchMatmulV2");
-    no_output_scale(&check, &quant_scale, &quant_offset)?;
+    no_output_scale(&check, quant_scale.as_ref(), quant_offset.as_ref())?;
     let scales = (antiquant_scale, antiquant_offset);
     product(&check, x, weight, scales, bias, antiquant_group_size, y)
 }
@@ -47,7 +47,7 @@ pub(super) fn weight_quant_batch_matmul_v3(
 ) -> Result<Kernel, Reject> {
     let check = Check::new(site, "aclnnWeightQuantBatchMatmulV3");
     check.require((0..=1).contains(&inner_precise), "innerPrecise", inner_precise, "0 or 1")?;
-    no_output_scale(&check, &quant_scale, &quant_offset)?;
+    no_output_scale(&check, quant_scale.as_ref(), quant_offset.as_ref())?;
     let scales = (antiquant_scale, antiquant_offset);
     product(&check, x, weight, scales, bias, antiquant_group_size, y)
 }
@@ -72,15 +72,15 @@ pub(super) fn weight_quant_batch_matmul_nz(
     }
     let got = format_args!("in format {}", weight.format);
     check.require(weight.format == FRACTAL_NZ, "weight", got, "FRACTAL_NZ (29)")?;
-    no_output_scale(&check, &quant_scale, &quant_offset)?;
+    no_output_scale(&check, quant_scale.as_ref(), quant_offset.as_ref())?;
     let scales = (antiquant_scale, antiquant_offset);
     product(&check, x, weight, scales, bias, antiquant_group_size, y)
 }
 
 fn no_output_scale(
     check: &Check,
-    scale: &Option<Tensor>,
-    offset: &Option<Tensor>,
+    scale: Option<&Tensor>,
+    offset: Option<&Tensor>,
 ) -> Result<(), Reject> {
     check.require(scale.is_none(), "quantScaleOptional", "given", "null in the simulator")?;
     check.require(offset.is_none(), "quantOffsetOptional", "given", "null in the simulator")

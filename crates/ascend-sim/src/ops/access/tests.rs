@@ -62,7 +62,7 @@ fn nearest_even_decides() {
     let tensor = device.floats(DataType::I8, &[4], &[0.5, 1.5, -0.5, -2.6]);
     assert_eq!(integers(&device, &tensor).unwrap(), [0, 2, 0, -3]);
     // Halfway between two bf16 numbers, above an even and above an odd one.
-    let tensor = device.floats(DataType::Bf16, &[2], &[1.003_906_25, 1.011_718_75]);
+    let tensor = device.floats(DataType::Bf16, &[2], &[1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0]);
     assert_eq!(floats(&device, &tensor).unwrap(), [1.0, 1.015_625]);
 }
 

@@ -28,6 +28,9 @@ pub(in crate::ops) enum Major {
     Column,
 }
 
+/// Elements of a tile, which stays in the cache while all rows of x pass over it.
+const TILE: usize = 1 << 16;
+
 /// `x · weight`. `tile(first, count)` gives rows of the weight as its memory has them.
 pub(in crate::ops) fn multiply(
     x: &[f32],
@@ -44,8 +47,6 @@ pub(in crate::ops) fn multiply(
     if out.is_empty() || width == 0 {
         return Ok(out);
     }
-    // A tile stays in the cache while all rows of x pass over it.
-    const TILE: usize = 1 << 16;
     let step = (TILE / width).max(1);
     for first in (0..count).step_by(step) {
         let tile = tile(first, step.min(count - first))?;

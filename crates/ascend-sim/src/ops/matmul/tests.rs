@@ -8,6 +8,8 @@ use crate::ops::weight_format::npu_format_cast;
 
 const OLD: Site = Site { soc: A2.soc, cann: Cann::V8_3 };
 
+type Operator = fn(&Site, Tensor, Tensor, Tensor, i8) -> Result<Kernel, Reject>;
+
 /// The weight of a case, in the layout that it asks for.
 fn weight(case: &Case, device: &Device, name: &str) -> Tensor {
     let tensor = case.input(device, name);
@@ -29,7 +31,7 @@ fn as_torch_computes() {
     for case in cases("matmul", "matmul") {
         let device = Device::default();
         let (x, w) = (case.input(&device, "self"), weight(&case, &device, "mat2"));
-        let mut operators: Vec<fn(&Site, Tensor, Tensor, Tensor, i8) -> _> = vec![matmul];
+        let mut operators: Vec<Operator> = vec![matmul];
         match (x.shape.len(), w.shape.len()) {
             (2, 2) => operators.push(mm),
             (3, 3) => operators.push(batch_mat_mul),

@@ -97,7 +97,7 @@ proptest! {
     fn any_rows(rows in 1usize..5, width in 1usize..70, gap in 0usize..4, seed in 0usize..1000) {
         let device = Device::default();
         let stride = width + gap;
-        let values = (0..rows * stride + 1).map(|at| ((at * 29 + seed) % 97) as f32 / 16.0 - 3.0);
+        let values = (0..=rows * stride).map(|at| ((at * 29 + seed) % 97) as f32 / 16.0 - 3.0);
         let values = values.collect::<Vec<_>>();
         let whole = device.floats(DataType::F16, &[values.len() as i64], &values);
         let (rows_i, width_i) = (rows as i64, width as i64);
