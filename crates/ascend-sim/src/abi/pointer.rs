@@ -47,15 +47,6 @@ impl<T> Out<T> {
 }
 
 impl<T: Copy> Out<T> {
-    /// Replaces the value there, and gives the old one.
-    pub(crate) fn replace(self, argument: &str, value: T) -> Result<T, Failure> {
-        self.check(argument)?;
-        // SAFETY: not null; an argument that is read and written is initialised by its caller.
-        let old = unsafe { self.0.read() };
-        self.set(argument, value)?;
-        Ok(old)
-    }
-
     /// The value there.
     pub(crate) fn get(self, argument: &str) -> Result<T, Failure> {
         self.check(argument)?;
@@ -102,11 +93,6 @@ impl<T: Copy> In<T> {
         let count = count as usize;
         // SAFETY: not null, so by the invariant valid for reads of `count` values.
         Ok(unsafe { std::slice::from_raw_parts(self.0, count) }.to_vec())
-    }
-
-    /// The address, for messages and for what is read later.
-    pub(crate) fn pointer(self) -> *const T {
-        self.0
     }
 }
 

@@ -11,7 +11,7 @@ use super::graph::{self, Node, Slot};
 use super::group;
 use super::stream::Stream;
 use super::work::{Captured, Work};
-use super::{device, stream, thread};
+use super::{device, thread};
 use crate::profile::Cann;
 use crate::sync::lock;
 
@@ -394,9 +394,4 @@ fn session(stream: &Stream) -> Result<Arc<Session>, Failure> {
     lock(&stream.capture)
         .clone()
         .ok_or_else(|| Failure::new(107_029, "stream is not being captured"))
-}
-
-/// Whether a stream of a handle is being captured, for tasks that behave differently then.
-pub(crate) fn is_captured(stream: u64) -> Result<bool, Failure> {
-    Ok(lock(&stream::find(stream)?.capture).is_some())
 }

@@ -73,10 +73,6 @@ impl Context {
         self.alive.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_default(&self) -> bool {
-        self.is_default
-    }
-
     /// The stream that null stands for.
     pub(crate) fn default_stream(self: &Arc<Self>) -> Arc<Stream> {
         Arc::clone(self.default_stream.get_or_init(|| stream::create_default(self)))

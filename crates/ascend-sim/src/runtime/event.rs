@@ -22,7 +22,6 @@ const KNOWN_FLAGS: u32 = 0x7F;
 /// A live `aclrtEvent`.
 #[derive(Debug)]
 pub(crate) struct Event {
-    pub(crate) handle: u64,
     device: u32,
     flags: u32,
     /// Of `aclrtCreateEventExWithFlag`: complete until it is recorded.
@@ -73,15 +72,14 @@ pub(crate) fn create(flags: u32, ex: bool) -> Result<u64, Failure> {
             format!("there are {MOST} events, the most there can be"),
         ));
     }
-    let event = events().insert_with(|handle| Event {
-        handle,
+    let event = events().insert(Event {
         device: context.device,
         flags,
         ex,
         state: Mutex::default(),
         changed: Condvar::new(),
     });
-    Ok(event.0)
+    Ok(event)
 }
 
 /// The live event of a handle.

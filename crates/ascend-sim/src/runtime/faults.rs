@@ -96,10 +96,6 @@ impl Faults {
         Self { plan, ..Self::default() }
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     /// Counts an allocation; whether it is the one that fails.
     pub(crate) fn allocation_fails(&self) -> bool {
         let nth = self.allocations.fetch_add(1, Ordering::Relaxed) + 1;

@@ -11,12 +11,15 @@ use super::stream::Stream;
 use crate::kernel::{Cost, Fault};
 use crate::memory::Memory;
 
+/// What a task does; it may run many times.
+pub(crate) type Task = dyn Fn(&Run<'_>) -> Result<(), Fault> + Send + Sync;
+
 /// A task of a stream, or of a graph, which runs it many times.
 #[derive(Clone)]
 pub(crate) struct Work {
     /// What it is called in messages: an operator, or a call.
     pub(crate) name: Arc<str>,
-    pub(crate) run: Arc<dyn Fn(&Run<'_>) -> Result<(), Fault> + Send + Sync>,
+    pub(crate) run: Arc<Task>,
     /// For the time model.
     pub(crate) cost: Cost,
     /// Bytes that cross between host and device, for the time model.

@@ -3,6 +3,9 @@ use std::ptr::null_mut;
 use super::support::*;
 use super::sys::Raw;
 
+/// A call that waits for something, or asks whether it is done.
+type Wait<'a> = &'a dyn Fn() -> i32;
+
 const GLOBAL: i32 = 0;
 const THREAD_LOCAL: i32 = 1;
 const RELAXED: i32 = 2;
@@ -134,7 +137,6 @@ fn waiting_for_a_captured_stream_makes_the_capture_void() {
     let _turn = turn();
     let (stream, mark) = (stream(), event());
     let mut out = 0;
-    type Wait<'a> = &'a dyn Fn() -> i32;
     let mut query = || acl!(aclrtStreamQuery(stream, &raw mut out));
     begin(stream, RELAXED);
     assert_eq!(query(), 107_027);

@@ -6,7 +6,7 @@ use super::sys::Counters;
 #[test]
 fn ten_thousand_cycles_leave_nothing() {
     let _turn = turn();
-    let before = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
+    let before = threads();
     for _ in 0..10_000 {
         let (stream, event) = (stream(), event());
         let (memory, host) = (malloc(1000), malloc_host(64));
@@ -31,7 +31,7 @@ fn ten_thousand_cycles_leave_nothing() {
     // The threads of the streams end, too.
     let mut after = usize::MAX;
     for _ in 0..100 {
-        after = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
+        after = threads();
         if after <= before {
             break;
         }
@@ -61,4 +61,9 @@ fn devices_and_contexts_come_and_go() {
         ok!(aclrtSetDevice(0));
         ok!(aclrtResetDevice(0));
     }
+}
+
+/// Threads of the process, where the system tells.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }

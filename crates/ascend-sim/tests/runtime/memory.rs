@@ -1,3 +1,4 @@
+use std::os::unix::process::ExitStatusExt;
 use std::ptr::null_mut;
 
 use super::support::*;
@@ -14,7 +15,6 @@ fn a_host_that_follows_a_device_address_faults() {
         println!("read {byte}");
         return;
     };
-    use std::os::unix::process::ExitStatusExt;
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");
 }
 
@@ -29,7 +29,6 @@ fn a_host_that_follows_a_handle_faults() {
         println!("read {word}");
         return;
     };
-    use std::os::unix::process::ExitStatusExt;
     assert!(matches!(output.status.signal(), Some(libc::SIGSEGV | libc::SIGBUS)), "{output:?}");
 }
 

@@ -35,7 +35,7 @@ macro_rules! fails {
 }
 
 /// The recent message of this thread.
-pub fn message() -> String {
+pub(crate) fn message() -> String {
     let text = acl!(aclGetRecentErrMsg());
     if text.is_null() {
         return String::new();
@@ -45,13 +45,13 @@ pub fn message() -> String {
 }
 
 /// A test's turn with device 0, initialised and set; at the end everything must be gone.
-pub struct Turn {
+pub(crate) struct Turn {
     _lock: MutexGuard<'static, ()>,
     /// What tests that failed left behind.
     before: Counters,
 }
 
-pub fn turn() -> Turn {
+pub(crate) fn turn() -> Turn {
     static LOCK: Mutex<()> = Mutex::new(());
     let lock = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let status = acl!(aclInit(std::ptr::null()));
@@ -84,17 +84,16 @@ fn alive() -> Counters {
     }
 }
 
-pub fn counters() -> Counters {
+pub(crate) fn counters() -> Counters {
     let mut counters = Counters::default();
     ok!(ascendSimCounters(&raw mut counters));
     counters
 }
 
 /// Runs the body in a process of its own, with these variables; `name` is the path of the test.
-pub fn child(name: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
-    let output = match run_child(name, variables) {
-        None => return body(),
-        Some(output) => output,
+pub(crate) fn child(name: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
+    let Some(output) = run_child(name, variables) else {
+        return body();
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -103,7 +102,7 @@ pub fn child(name: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
 }
 
 /// The end of a process that runs the test of this name; `None` in that process.
-pub fn run_child(name: &str, variables: &[(&str, &str)]) -> Option<std::process::Output> {
+pub(crate) fn run_child(name: &str, variables: &[(&str, &str)]) -> Option<std::process::Output> {
     const MARK: &str = "ASCEND_SIM_TEST_CHILD";
     if std::env::var(MARK).is_ok_and(|running| running == name) {
         return None;
@@ -115,54 +114,54 @@ pub fn run_child(name: &str, variables: &[(&str, &str)]) -> Option<std::process:
     Some(command.output().unwrap())
 }
 
-pub fn stream() -> Raw {
+pub(crate) fn stream() -> Raw {
     let mut stream = null_mut();
     ok!(aclrtCreateStream(&raw mut stream));
     stream
 }
 
-pub fn event() -> Raw {
+pub(crate) fn event() -> Raw {
     let mut event = null_mut();
     ok!(aclrtCreateEvent(&raw mut event));
     event
 }
 
 /// Device memory with huge pages first.
-pub fn malloc(bytes: usize) -> Raw {
+pub(crate) fn malloc(bytes: usize) -> Raw {
     let mut address = null_mut();
     ok!(aclrtMalloc(&raw mut address, bytes, 0));
     address
 }
 
-pub fn malloc_host(bytes: usize) -> Raw {
+pub(crate) fn malloc_host(bytes: usize) -> Raw {
     let mut address = null_mut();
     ok!(aclrtMallocHost(&raw mut address, bytes));
     address
 }
 
 /// Pinned memory as bytes; the test sees to it that no copy runs while it writes.
-pub fn pinned_bytes<'a>(address: Raw, bytes: usize) -> &'a mut [u8] {
+pub(crate) fn pinned_bytes<'a>(address: Raw, bytes: usize) -> &'a mut [u8] {
     // SAFETY: the test allocated that many bytes, frees them after its last use, and orders its accesses with copies.
     unsafe { std::slice::from_raw_parts_mut(address.cast(), bytes) }
 }
 
-pub fn put(address: Raw, bytes: &[u8]) {
+pub(crate) fn put(address: Raw, bytes: &[u8]) {
     ok!(aclrtMemcpy(address, bytes.len(), bytes.as_ptr().cast(), bytes.len(), 1));
 }
 
-pub fn get(address: Raw, count: usize) -> Vec<u8> {
+pub(crate) fn get(address: Raw, count: usize) -> Vec<u8> {
     let mut bytes = vec![0xAA; count];
     ok!(aclrtMemcpy(bytes.as_mut_ptr().cast(), count, address, count, 2));
     bytes
 }
 
 /// A pointer so many bytes further on.
-pub fn at(address: Raw, offset: usize) -> Raw {
+pub(crate) fn at(address: Raw, offset: usize) -> Raw {
     address.wrapping_byte_add(offset)
 }
 
 /// A contiguous tensor of f32.
-pub fn tensor(shape: &[i64], data: Raw) -> Raw {
+pub(crate) fn tensor(shape: &[i64], data: Raw) -> Raw {
     let tensor = acl!(aclCreateTensor(
         shape.as_ptr(),
         shape.len() as u64,
@@ -179,7 +178,7 @@ pub fn tensor(shape: &[i64], data: Raw) -> Raw {
 }
 
 /// A task on a stream that waits until the test opens it.
-pub struct Gate(Box<Turnstile>);
+pub(crate) struct Gate(Box<Turnstile>);
 
 #[derive(Default)]
 struct Turnstile {
@@ -199,53 +198,53 @@ unsafe extern "C" fn wait_at_gate(gate: *mut c_void) {
 }
 
 impl Gate {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Box::default())
     }
 
     /// Puts the gate on a stream.
-    pub fn close(&self, stream: Raw) {
+    pub(crate) fn close(&self, stream: Raw) {
         let data = (&raw const *self.0).cast_mut().cast();
         ok!(aclrtLaunchHostFunc(stream, Some(wait_at_gate), data));
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.0.open.store(1, Ordering::Release);
     }
 
     /// Waits until a stream stands before it.
-    pub fn reached(&self) {
+    pub(crate) fn reached(&self) {
         while self.0.reached.load(Ordering::Acquire) == 0 {
             std::thread::yield_now();
         }
     }
 
     /// How often a stream came through.
-    pub fn passed(&self) -> usize {
+    pub(crate) fn passed(&self) -> usize {
         self.0.passed.load(Ordering::Acquire)
     }
 }
 
 /// An in-place zero of f32 elements, from its first phase to its launch; the workspace is the default 16 MiB.
-pub struct Zero {
-    pub tensor: Raw,
-    pub executor: Raw,
-    pub bytes: u64,
+pub(crate) struct Zero {
+    pub(crate) tensor: Raw,
+    pub(crate) executor: Raw,
+    pub(crate) bytes: u64,
 }
 
 impl Zero {
-    pub fn prepare(data: Raw, elements: i64) -> Self {
+    pub(crate) fn prepare(data: Raw, elements: i64) -> Self {
         let tensor = tensor(&[elements], data);
         let (mut bytes, mut executor) = (0, null_mut());
         ok!(aclnnInplaceZeroGetWorkspaceSize(tensor, &raw mut bytes, &raw mut executor));
         Self { tensor, executor, bytes }
     }
 
-    pub fn launch(self, workspace: Raw, stream: Raw) {
+    pub(crate) fn launch(self, workspace: Raw, stream: Raw) {
         ok!(aclnnInplaceZero(workspace, self.bytes, self.executor, stream));
         ok!(aclDestroyTensor(self.tensor));
     }
 }
 
 /// What operators ask for as workspace by default.
-pub const WORKSPACE: usize = 16 << 20;
+pub(crate) const WORKSPACE: usize = 16 << 20;
