@@ -12,17 +12,43 @@
 // Lengths and offsets of memory are below 2^63.
 #![allow(clippy::cast_possible_wrap)]
 
+mod activation;
 mod argument;
 mod arithmetic;
+mod attention;
+mod cache;
 mod call;
+mod capabilities;
 mod check;
 mod dims;
 mod dtype;
+mod format;
+mod grouped;
+mod indexing;
 mod matmul;
+mod moving;
+mod norm;
+mod quantised;
+mod rotary;
+mod routing;
 mod tensor;
+mod window;
 
+pub use activation::*;
 pub use argument::Scalar;
 pub use arithmetic::*;
+pub use attention::*;
+pub use cache::*;
+pub use capabilities::Capabilities;
 pub use dtype::bits_of;
+pub use format::*;
+pub use grouped::GroupedMatmul;
+pub use indexing::*;
 pub use matmul::*;
+pub use moving::*;
+pub use norm::*;
+pub use quantised::*;
+pub use rotary::*;
+pub use routing::*;
 pub use tensor::Tensor;
+pub use window::Window;

@@ -14,7 +14,9 @@ use std::ptr;
 use std::thread;
 
 pub use device::{Device, Hbm, Utilisation};
+pub(crate) use operator::operators;
 pub use operator::{FunctionStatus, OperatorStatus};
+pub(crate) use plan::steps;
 pub use plan::{Choice, Step};
 pub use version::Version;
 

@@ -31,7 +31,7 @@ pub struct FunctionStatus {
     pub since: &'static str,
 }
 
-pub(super) fn operators(ascend: Ascend) -> Vec<OperatorStatus> {
+pub(crate) fn operators(ascend: Ascend) -> Vec<OperatorStatus> {
     let status = |[_, execute]: &'static [Signature; 2]| OperatorStatus {
         name: execute.name,
         library: execute.library,

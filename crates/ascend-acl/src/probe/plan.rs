@@ -122,7 +122,7 @@ const STEPS: [(&str, Ways); 15] = [
 ];
 
 /// The steps with what is there of them.
-pub(super) fn steps(soc: Option<&str>, operators: &[OperatorStatus]) -> Vec<Step> {
+pub(crate) fn steps(soc: Option<&str>, operators: &[OperatorStatus]) -> Vec<Step> {
     let chip =
         if soc.is_some_and(|soc| soc.starts_with("Ascend950")) { On::Only950 } else { On::Up910 };
     let there = |name: &str| operators.iter().any(|op| op.name == name && op.available);

@@ -38,6 +38,11 @@ impl Block {
         lock(&self.users).streams.mark(progress, task);
     }
 
+    /// Notes tasks that use the memory and were put on their streams before.
+    pub(crate) fn mark_all(&self, uses: &Uses) {
+        lock(&self.users).streams.mark_all(uses);
+    }
+
     /// Notes that a graph refers to the memory.
     pub(crate) fn mark_graph(&self, runs: &Arc<Mutex<Uses>>) {
         let graphs = &mut lock(&self.users).graphs;

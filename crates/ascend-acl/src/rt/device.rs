@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     /// Which opening of which device this is, never 0 and never twice.
     opening: u64,
     lost: OnceLock<Box<Failure>>,
+    soc: OnceLock<String>,
     captures: Mutex<Vec<CaptureMark>>,
     garbage: Mutex<Vec<Garbage>>,
 }
@@ -139,6 +140,16 @@ impl Device {
         Runtime::of(self.shared.ascend)
     }
 
+    /// The name of the chip, such as `Ascend910B3`.
+    pub fn soc_name(&self) -> Result<&str> {
+        if let Some(name) = self.shared.soc.get() {
+            return Ok(name);
+        }
+        self.shared.bind()?;
+        let name = self.runtime().soc_name()?;
+        Ok(self.shared.soc.get_or_init(|| name))
+    }
+
     /// The fault after which the device's context is of no use, if there was one.
     #[must_use]
     pub fn fault(&self) -> Option<&Failure> {
@@ -203,6 +214,7 @@ impl Shared {
             context: Handle::new(context),
             opening,
             lost: OnceLock::new(),
+            soc: OnceLock::new(),
             captures: Mutex::default(),
             garbage: Mutex::default(),
         })

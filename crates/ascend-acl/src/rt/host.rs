@@ -59,10 +59,6 @@ impl<T> HostBuffer<T> {
         self.address
     }
 
-    pub(super) fn device(&self) -> &Arc<Shared> {
-        &self.device
-    }
-
     /// Gives the memory up while tasks use it: it is freed when they are over.
     pub(super) fn abandon(mut self, uses: Uses) {
         let address = std::mem::replace(&mut self.address, Handle::NULL);

@@ -25,31 +25,45 @@
 //! [`Error::ContextLost`](crate::Error::ContextLost), both of class [`DeviceFault`](crate::codes::Class::DeviceFault). When everything that
 //! belongs to the device is dropped, it can be opened again.
 
+mod arena;
 mod block;
 mod buffer;
+mod capture;
+mod collectives;
+mod comm;
 mod device;
 mod element;
 mod event;
 mod failures;
 mod garbage;
+mod graph;
 mod handle;
 mod host;
 mod recording;
+mod root_info;
 mod runtime;
 mod stream;
 mod sync;
+mod telemetry;
 mod transfer;
 mod uses;
 mod workspace;
 
+pub use arena::Arena;
 pub(crate) use block::Block;
 pub use buffer::{DeviceBuffer, DeviceSlice};
+pub use capture::{Capture, CaptureMode};
+pub use collectives::{Message, Pieces, Reduction};
+pub use comm::Comm;
 pub use device::Device;
 pub use element::Element;
 pub use event::Event;
 pub(crate) use failures::record as record_failure;
+pub use graph::{Graph, Group, Update};
 pub use host::HostBuffer;
+pub use root_info::RootInfo;
 pub use runtime::Runtime;
 pub use stream::Stream;
 pub(crate) use stream::Task;
+pub use telemetry::{MemoryInfo, MemoryUse, Utilisation};
 pub use transfer::Transfer;

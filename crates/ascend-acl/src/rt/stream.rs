@@ -38,6 +38,12 @@ pub(super) struct State {
     pub(super) mode: Mode,
 }
 
+impl State {
+    pub(super) fn workspace_bytes(&self) -> usize {
+        self.workspace.bytes()
+    }
+}
+
 /// What becomes of tasks.
 #[derive(Debug)]
 pub(super) enum Mode {
@@ -181,15 +187,11 @@ impl Stream {
     /// The bytes of the stream's workspace, which grows with the operators and is kept.
     #[must_use]
     pub fn workspace_bytes(&self) -> usize {
-        lock(&self.state).workspace.bytes()
+        lock(&self.state).workspace_bytes()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.device
-    }
-
-    pub(super) fn workspace(&self) -> Option<Arc<Block>> {
-        lock(&self.state).workspace.block()
     }
 
     /// Puts a task on the stream. The memory that it uses is neither freed nor written by the host before the

@@ -155,7 +155,7 @@ impl fmt::Debug for Use {
 }
 
 /// The last tasks that use something, one for each stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Uses(Vec<Use>);
 
 impl Uses {
@@ -164,6 +164,13 @@ impl Uses {
         match self.0.iter_mut().find(|used| Arc::ptr_eq(&used.progress, progress)) {
             Some(used) => used.task = used.task.max(task),
             None => self.0.push(Use { progress: Arc::clone(progress), task }),
+        }
+    }
+
+    /// Notes all tasks of others.
+    pub(crate) fn mark_all(&mut self, others: &Self) {
+        for used in &others.0 {
+            self.mark(&used.progress, used.task);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 
 /// One allocation that all operators of a stream share, since they run one after another. It only grows; the
 /// one that was outgrown is freed when the stream has passed the last operator that uses it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Workspace(Option<Arc<Block>>);
 
 /// The size of huge pages, in which device memory is handed out anyway.
@@ -39,7 +39,7 @@ impl Workspace {
         self.0.as_ref().map_or(0, |block| block.bytes)
     }
 
-    pub(super) fn block(&self) -> Option<Arc<Block>> {
-        self.0.clone()
+    pub(super) fn block(self) -> Option<Arc<Block>> {
+        self.0
     }
 }
