@@ -367,6 +367,52 @@ fn an_operation_waits_on_its_stream_and_not_at_its_call() {
 }
 
 #[test]
+fn a_captured_operation_runs_with_its_graph() {
+    with_ranks(2, |rank| {
+        let (loaded, stream) = (rank.device.loaded, rank.device.stream);
+        let buffer = rank.device.buffer(&1.0_f32.to_le_bytes());
+        ok!(loaded, "aclmdlRICaptureBegin", stream => Raw, 1 => i32);
+        assert_eq!(rank.all_reduce(buffer, buffer, 1, F32, SUM), 0);
+        let mut graph = std::ptr::null_mut();
+        ok!(loaded, "aclmdlRICaptureEnd", stream => Raw, &raw mut graph => *mut Raw);
+        assert_eq!(rank.device.read(buffer, 4), 1.0_f32.to_le_bytes());
+        for expected in [2.0_f32, 4.0, 8.0] {
+            ok!(loaded, "aclmdlRIExecuteAsync", graph => Raw, stream => Raw);
+            rank.device.finish();
+            assert_eq!(rank.device.read(buffer, 4), expected.to_le_bytes());
+        }
+        ok!(loaded, "aclmdlRIDestroy", graph => Raw);
+        rank.destroy();
+    });
+}
+
+#[test]
+fn an_aborted_stream_does_not_wait_and_the_others_hear_of_it() {
+    let aborted = Barrier::new(2);
+    with_ranks(2, |rank| {
+        let buffer = rank.device.buffer(&[0; 4]);
+        if rank.id == 0 {
+            // An abort that comes before the operation has begun drops it, and breaks nothing; one that comes after is seen
+            // when the stream looks, before which the other rank must not come.
+            while rank.async_error() == 0 {
+                assert_eq!(rank.all_reduce(buffer, buffer, 1, F32, SUM), 0);
+                std::thread::sleep(Duration::from_millis(50));
+                ok!(rank.device.loaded, "aclrtStreamAbort", rank.device.stream => Raw);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            aborted.wait();
+        } else {
+            aborted.wait();
+            // The end of the other may be known before this call or after it.
+            let status = rank.all_reduce(buffer, buffer, 1, F32, SUM);
+            assert!(status == REMOTE || status == 0 && rank.device.synchronise() == LOST);
+        }
+        assert_eq!(rank.async_error(), REMOTE);
+        rank.destroy();
+    });
+}
+
+#[test]
 fn ranks_that_disagree_all_hear_of_it() {
     with_ranks(3, |rank| {
         let buffer = rank.device.buffer(&[0; 64]);

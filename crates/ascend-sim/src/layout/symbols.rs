@@ -74,6 +74,9 @@ pub(super) fn all() -> Vec<Symbol> {
                 "acl_rt" => Home::Runtime,
                 "nnopbase" => Home::Base,
                 "math" => Home::Math,
+                "nn" => Home::Nn,
+                "cv" => Home::Cv,
+                "transformer" => Home::Transformer,
                 _ => return None,
             };
             Some(Symbol { name: export.name, home, since: Since::named(export.since) })
