@@ -87,8 +87,8 @@ export! {
 
     /// Sets who is told of device faults, null for nobody.
     "8.1" fn aclrtSetExceptionInfoCallback(function: ExceptionFunction) {
-        exception::set_teller(function.map(|function| -> Box<dyn Fn(&ExceptionInfo) + Send> {
-            Box::new(move |info| {
+        exception::set_teller(function.map(|function| -> exception::Teller {
+            Arc::new(move |info: &ExceptionInfo| {
                 let mut info = *info;
                 // SAFETY: the program gave the function to be called with a valid description.
                 unsafe { function(&raw mut info) };

@@ -1,6 +1,6 @@
 //! The callback for device faults.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::stream::Stream;
 use crate::kernel::Fault;
@@ -17,7 +17,8 @@ pub(crate) struct ExceptionInfo {
     pub(crate) code: u32,
 }
 
-type Teller = Box<dyn Fn(&ExceptionInfo) + Send>;
+/// A function that is told of faults.
+pub(crate) type Teller = Arc<dyn Fn(&ExceptionInfo) + Send + Sync>;
 
 static TELLER: Mutex<Option<Teller>> = Mutex::new(None);
 
@@ -27,7 +28,9 @@ pub(crate) fn set_teller(teller: Option<Teller>) {
 }
 
 pub(super) fn tell(stream: &Stream, number: u64, fault: &Fault) {
-    if let Some(teller) = &*lock(&TELLER) {
+    // Not held while the program's function runs, which may set another.
+    let teller = lock(&TELLER).clone();
+    if let Some(teller) = teller {
         teller(&ExceptionInfo {
             task: number as u32,
             stream: stream.id().cast_unsigned(),

@@ -21,11 +21,21 @@ impl Before {
         *last = (*last).max(number);
     }
 
+    /// Forgets streams that are gone, once there are many.
+    pub(crate) fn prune(&mut self, is_alive: impl Fn(u64) -> bool) {
+        if self.0.len() > MANY {
+            self.0.retain(|stream, _| is_alive(*stream));
+        }
+    }
+
     /// Whether a task comes before.
     pub(crate) fn contains(&self, stream: u64, number: u64) -> bool {
         self.0.get(&stream).is_some_and(|last| *last >= number)
     }
 }
+
+/// Beyond this, what cannot matter any more is looked for and dropped.
+const MANY: usize = 256;
 
 /// Who used which scratch memory last.
 #[derive(Debug, Default)]
@@ -49,6 +59,9 @@ impl Scratch {
         before: &Before,
         finished: impl Fn(u64, u64) -> bool,
     ) -> Option<String> {
+        if self.0.len() > MANY {
+            self.0.retain(|other| !finished(other.stream, other.number));
+        }
         let mut conflict = None;
         self.0.retain(|other| {
             let apart = other.range.end <= range.start || range.end <= other.range.start;
@@ -87,6 +100,20 @@ mod tests {
         assert_eq!(scratch.claim(&(0..40), (3, 1, "e"), &before, NEVER), None);
         let done = |stream, number| (stream, number) == (3, 1) || stream < 3;
         assert_eq!(scratch.claim(&(0..100), (4, 1, "f"), &Before::default(), done), None);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let (mut scratch, mut before) = (Scratch::default(), Before::default());
+        for number in 0..10_000 {
+            let range = number * 64..number * 64 + 64;
+            scratch.claim(&range, (number, 1, "a"), &before, |_, _| true);
+            before.add(number, 1);
+            before.prune(|stream| stream == 0);
+        }
+        assert!(scratch.0.len() <= MANY + 1);
+        assert!(before.0.len() <= MANY);
+        assert!(before.contains(0, 1));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) struct Queue {
     pub(super) running: bool,
     pub(super) has_worker: bool,
     pub(super) closing: bool,
-    /// A fault of `STOP_ON_FAILURE` happened.
+    /// A fault of `STOP_ON_FAILURE` happened: only what others wait for is run until the stream is aborted.
     pub(super) stopped: bool,
     /// The first fault that was not reported.
     pub(super) fault: Option<Fault>,
@@ -229,7 +229,9 @@ impl Stream {
 
     /// Lets all that comes after follow something of other streams.
     pub(super) fn follow(&self, before: &Before) {
-        lock(&self.queue).before.merge(before);
+        let mut queue = lock(&self.queue);
+        queue.before.merge(before);
+        queue.before.prune(|stream| streams().get(stream).is_some());
     }
 
     /// Waits for what is on the stream now, for so long at most; then reports a fault.

@@ -518,6 +518,47 @@ fn task_groups_take_other_arguments() {
 }
 
 #[test]
+fn host_arrays_are_those_of_the_capture_until_an_update() {
+    let _turn = turn();
+    let (stream, data, workspace) = (stream(), malloc(256), malloc(WORKSPACE));
+    let values: Vec<u8> = [0.0_f32, 1.0, 2.0, 3.0].into_iter().flat_map(f32::to_le_bytes).collect();
+    put(data, &values);
+    let (from, to) = (tensor(&[2, 2], data), tensor(&[2, 2], at(data, 64)));
+    let permute = |dims: [i64; 2]| {
+        let array = acl!(aclCreateIntArray(dims.as_ptr(), 2));
+        let (mut bytes, mut executor) = (0, null_mut());
+        ok!(aclnnPermuteGetWorkspaceSize(from, array, to, &raw mut bytes, &raw mut executor));
+        ok!(aclnnPermute(workspace, bytes, executor, stream));
+        ok!(aclDestroyIntArray(array));
+    };
+    let result = || -> Vec<f32> {
+        let bytes = get(at(data, 64), 16);
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    };
+    let mut group = null_mut();
+    begin(stream, GLOBAL);
+    ok!(aclmdlRICaptureTaskGrpBegin(stream));
+    permute([1, 0]);
+    ok!(aclmdlRICaptureTaskGrpEnd(stream, &raw mut group));
+    let graph = end(stream);
+    for _ in 0..2 {
+        run(graph, stream);
+        assert_eq!(result(), [0.0, 2.0, 1.0, 3.0]);
+    }
+    ok!(aclmdlRICaptureTaskUpdateBegin(stream, group));
+    permute([0, 1]);
+    ok!(aclmdlRICaptureTaskUpdateEnd(stream));
+    run(graph, stream);
+    assert_eq!(result(), [0.0, 1.0, 2.0, 3.0]);
+    ok!(aclmdlRIDestroy(graph));
+    ok!(aclDestroyTensor(from));
+    ok!(aclDestroyTensor(to));
+    ok!(aclrtFree(data));
+    ok!(aclrtFree(workspace));
+    ok!(aclrtDestroyStream(stream));
+}
+
+#[test]
 fn an_external_event_holds_a_graph_until_its_update() {
     let _turn = turn();
     let (stream, update, workspace) = (stream(), stream(), malloc(WORKSPACE));

@@ -67,3 +67,41 @@ fn devices_and_contexts_come_and_go() {
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
+
+/// Prints what a launch costs on the host; for the documentation.
+#[test]
+#[ignore = "measures"]
+fn launches_a_second() {
+    let _turn = turn();
+    let (stream, data, workspace) = (stream(), malloc(64), malloc(WORKSPACE));
+    const LAUNCHES: u32 = 20_000;
+    let begin = std::time::Instant::now();
+    for _ in 0..LAUNCHES {
+        Zero::prepare(data, 8).launch(workspace, stream);
+    }
+    ok!(aclrtSynchronizeStream(stream));
+    println!("eager: {:?} each", begin.elapsed() / LAUNCHES);
+    let mut graph = null_mut();
+    ok!(aclmdlRICaptureBegin(stream, 0));
+    for _ in 0..320 {
+        Zero::prepare(data, 8).launch(workspace, stream);
+    }
+    ok!(aclmdlRICaptureEnd(stream, &raw mut graph));
+    let begin = std::time::Instant::now();
+    for _ in 0..50 {
+        ok!(aclmdlRIExecuteAsync(graph, stream));
+    }
+    ok!(aclrtSynchronizeStream(stream));
+    println!("in a graph: {:?} each", begin.elapsed() / (50 * 320));
+    let bytes = vec![1_u8; 64 << 20];
+    let large = malloc(64 << 20);
+    put(large, &bytes);
+    let begin = std::time::Instant::now();
+    put(large, &bytes);
+    println!("copy of 64 MiB to the device: {:?}", begin.elapsed());
+    ok!(aclmdlRIDestroy(graph));
+    for address in [data, workspace, large] {
+        ok!(aclrtFree(address));
+    }
+    ok!(aclrtDestroyStream(stream));
+}

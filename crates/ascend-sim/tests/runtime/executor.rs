@@ -151,6 +151,37 @@ fn a_repeatable_executor_runs_again_and_elsewhere() {
 }
 
 #[test]
+fn members_of_lists_move_too() {
+    let _turn = turn();
+    let (data, workspace) = (malloc(256), malloc(WORKSPACE));
+    for (index, value) in [1_u8, 2, 3].into_iter().enumerate() {
+        put(at(data, index * 32), &[value; 32]);
+    }
+    let members = [tensor(&[8], data), tensor(&[8], at(data, 32))];
+    let list = acl!(aclCreateTensorList(members.as_ptr(), 2));
+    let out = tensor(&[16], at(data, 96));
+    let (mut bytes, mut executor) = (0, null_mut());
+    ok!(aclnnCatGetWorkspaceSize(list, 0, out, &raw mut bytes, &raw mut executor));
+    ok!(aclSetAclOpExecutorRepeatable(executor));
+    ok!(aclnnCat(workspace, bytes, executor, null_mut()));
+    ok!(aclrtSynchronizeStream(null_mut()));
+    assert_eq!(get(at(data, 96), 64), [[1; 32], [2; 32]].concat());
+    ok!(aclSetDynamicInputTensorAddr(executor, 0, 1, list, at(data, 64)));
+    fails!(161_002, aclSetDynamicInputTensorAddr(executor, 0, 2, list, data));
+    fails!(161_002, aclSetDynamicInputTensorAddr(executor, 1, 0, list, data));
+    fails!(161_002, aclSetInputTensorAddr(executor, 0, out, data));
+    ok!(aclSetOutputTensorAddr(executor, 0, out, at(data, 160)));
+    ok!(aclnnCat(workspace, bytes, executor, null_mut()));
+    ok!(aclrtSynchronizeStream(null_mut()));
+    assert_eq!(get(at(data, 160), 64), [[1; 32], [3; 32]].concat());
+    ok!(aclDestroyAclOpExecutor(executor));
+    ok!(aclDestroyTensorList(list));
+    ok!(aclDestroyTensor(out));
+    ok!(aclrtFree(data));
+    ok!(aclrtFree(workspace));
+}
+
+#[test]
 fn tensors_without_data_are_refused_at_the_launch() {
     let _turn = turn();
     let workspace = malloc(WORKSPACE);

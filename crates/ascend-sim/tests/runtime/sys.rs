@@ -275,6 +275,36 @@ unsafe extern "C" {
     ) -> i32;
     pub(crate) fn aclnnInplaceZero(workspace: Raw, bytes: u64, executor: Raw, stream: Raw) -> i32;
 
+    pub(crate) fn aclnnCatGetWorkspaceSize(
+        tensors: Raw,
+        dim: i64,
+        out: Raw,
+        bytes: *mut u64,
+        executor: *mut Raw,
+    ) -> i32;
+    pub(crate) fn aclnnCat(workspace: Raw, bytes: u64, executor: Raw, stream: Raw) -> i32;
+    pub(crate) fn aclnnPermuteGetWorkspaceSize(
+        tensor: Raw,
+        dims: Raw,
+        out: Raw,
+        bytes: *mut u64,
+        executor: *mut Raw,
+    ) -> i32;
+    pub(crate) fn aclnnPermute(workspace: Raw, bytes: u64, executor: Raw, stream: Raw) -> i32;
+    pub(crate) fn aclSetInputTensorAddr(
+        executor: Raw,
+        index: usize,
+        tensor: Raw,
+        address: Raw,
+    ) -> i32;
+    pub(crate) fn aclSetDynamicInputTensorAddr(
+        executor: Raw,
+        index: usize,
+        relative: usize,
+        tensors: Raw,
+        address: Raw,
+    ) -> i32;
+
     pub(crate) fn ascendSimCounters(counters: *mut Counters) -> i32;
     pub(crate) fn ascendSimResetCounters() -> i32;
 }
