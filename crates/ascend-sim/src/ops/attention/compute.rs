@@ -198,6 +198,8 @@ fn weigh(scores: &mut [f32], values: &[f32], sink: Option<f32>, out: &mut [f32])
     if let Some(sink) = sink {
         total += (sink - max).exp();
     }
-    out.iter_mut().for_each(|out| *out /= total);
+    for out in out {
+        *out /= total;
+    }
     (max, total)
 }

@@ -26,14 +26,14 @@ pub(super) fn cumulative(
     let Some(list) = list.filter(|list| !list.is_empty()) else {
         return Err(check.reject_as(NO_TILING, name, "null", expected));
     };
-    let mut last = 0;
+    let mut start = 0;
     let mut lengths = Vec::with_capacity(list.len());
     for &end in list {
-        check.tiling(end >= last, name, format_args!("{list:?}"), expected)?;
-        lengths.push((end - last) as usize);
-        last = end;
+        check.tiling(end >= start, name, format_args!("{list:?}"), expected)?;
+        lengths.push((end - start) as usize);
+        start = end;
     }
-    check.tiling(last == tokens, name, format_args!("{list:?}"), expected)?;
+    check.tiling(start == tokens, name, format_args!("{list:?}"), expected)?;
     Ok(lengths)
 }
 
@@ -49,9 +49,9 @@ pub(super) fn separate(
     let mut lengths = Vec::with_capacity(batch as usize);
     for at in 0..batch as usize {
         let most = most(at);
-        let length = match list {
+        let tokens = match list {
             None => most,
-            Some(&[length]) => length,
+            Some(&[one]) => one,
             Some(list) => {
                 let got = format_args!("{} lengths", list.len());
                 let expected = format_args!("1 or at least {batch}");
@@ -60,8 +60,8 @@ pub(super) fn separate(
             }
         };
         let expected = format_args!("0 to {most}");
-        check.tiling((0..=most).contains(&length), name, length, expected)?;
-        lengths.push(length as usize);
+        check.tiling((0..=most).contains(&tokens), name, tokens, expected)?;
+        lengths.push(tokens as usize);
     }
     Ok(lengths)
 }

@@ -20,6 +20,7 @@ mod mask;
 mod older;
 mod paged;
 mod rows;
+mod sources;
 mod training;
 
 pub(crate) use fused::{

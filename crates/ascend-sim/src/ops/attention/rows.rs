@@ -78,7 +78,7 @@ pub(super) fn contiguous(check: &Check, name: &str, tensor: &Tensor) -> Result<(
 pub(super) enum Source {
     /// One tensor, or one for each batch.
     Plain(Vec<Heads>),
-    Paged(Paged),
+    Paged(Box<Paged>),
 }
 
 /// Blocks of tokens in a cache, and which belong to a sequence.
@@ -93,6 +93,9 @@ pub(super) struct Paged {
     pub(super) depth: usize,
     pub(super) operator: &'static str,
 }
+
+/// Takes elements of a row: its head, the row, the first element.
+type Piece<'a> = &'a mut dyn FnMut(usize, usize, usize, &[f32]);
 
 /// The order of elements in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +171,7 @@ impl Paged {
         block: usize,
         at: usize,
         len: usize,
-        take: &mut dyn FnMut(usize, usize, usize, &[f32]),
+        take: Piece<'_>,
     ) -> Result<(), Fault> {
         let Self { block_size: size, heads, depth, .. } = *self;
         let base = block * size * heads * depth;

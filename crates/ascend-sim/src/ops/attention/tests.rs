@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::dtype::DataType::{self, Bf16, Bool, F16, F32, I8, I32};
 use crate::kernel::{Kernel, Reject};
@@ -6,314 +8,26 @@ use crate::ops::vectors::{Case, cases};
 use crate::profile::{Site, Soc};
 use crate::tensor::Tensor;
 
+mod call;
 mod properties;
 mod quirks;
 mod refusals;
 
+use self::call::{Call, Version};
+
 const FAMILY: &str = "attention";
 const ON_950: Site = Site { soc: Soc::Ascend950, ..A2 };
 
-/// What versions 4 and 5 share, with the usual values.
-struct Call {
-    query: Tensor,
-    key: Vec<Tensor>,
-    value: Vec<Tensor>,
-    mask: Option<Tensor>,
-    queries: Option<Vec<i64>>,
-    keys: Option<Vec<i64>>,
-    table: Option<Tensor>,
-    pse: Option<Tensor>,
-    sink: Option<Tensor>,
-    heads: i64,
-    scale: f64,
-    before: i64,
-    after: i64,
-    layout: String,
-    kv_heads: i64,
-    mode: i64,
-    precise: i64,
-    block_size: i64,
-    out: Tensor,
-    lse: Option<Tensor>,
-}
-
-impl Call {
-    fn new(
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        layout: &str,
-        heads: i64,
-        out: Tensor,
-    ) -> Self {
-        Self {
-            query,
-            key: vec![key],
-            value: vec![value],
-            mask: None,
-            queries: None,
-            keys: None,
-            table: None,
-            pse: None,
-            sink: None,
-            heads,
-            scale: 0.125,
-            before: i64::from(i32::MAX),
-            after: i64::from(i32::MAX),
-            layout: layout.to_owned(),
-            kv_heads: 0,
-            mode: 0,
-            precise: 0,
-            block_size: 0,
-            out,
-            lse: None,
-        }
-    }
-
-    fn v4(self, site: &Site) -> Result<Kernel, Reject> {
-        let flag = self.lse.is_some();
-        fused_infer_attention_score_v4(
-            site,
-            self.query,
-            self.key,
-            self.value,
-            self.pse,
-            self.mask,
-            self.queries,
-            self.keys,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.table,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.sink,
-            self.heads,
-            self.scale,
-            self.before,
-            self.after,
-            self.layout,
-            self.kv_heads,
-            self.mode,
-            self.precise,
-            self.block_size,
-            0,
-            flag,
-            0,
-            0,
-            0,
-            self.out,
-            self.lse,
-        )
-    }
-
-    fn v5(self, site: &Site) -> Result<Kernel, Reject> {
-        let flag = self.lse.is_some();
-        fused_infer_attention_score_v5(
-            site,
-            self.query,
-            self.key,
-            self.value,
-            self.pse,
-            self.mask,
-            self.queries,
-            self.keys,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.table,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.sink,
-            None,
-            None,
-            self.heads,
-            self.scale,
-            self.before,
-            self.after,
-            self.layout,
-            self.kv_heads,
-            self.mode,
-            self.precise,
-            self.block_size,
-            0,
-            flag,
-            0,
-            0,
-            0,
-            0,
-            self.out,
-            self.lse,
-        )
-    }
-
-    fn v3(self, site: &Site) -> Result<Kernel, Reject> {
-        let flag = self.lse.is_some();
-        fused_infer_attention_score_v3(
-            site,
-            self.query,
-            self.key,
-            self.value,
-            self.pse,
-            self.mask,
-            self.queries,
-            self.keys,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.table,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.heads,
-            self.scale,
-            self.before,
-            self.after,
-            self.layout,
-            self.kv_heads,
-            self.mode,
-            self.precise,
-            self.block_size,
-            0,
-            flag,
-            0,
-            0,
-            self.out,
-            self.lse,
-        )
-    }
-
-    fn v2(self, site: &Site) -> Result<Kernel, Reject> {
-        let flag = self.lse.is_some();
-        fused_infer_attention_score_v2(
-            site,
-            self.query,
-            self.key,
-            self.value,
-            self.pse,
-            self.mask,
-            self.queries,
-            self.keys,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.table,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.heads,
-            self.scale,
-            self.before,
-            self.after,
-            self.layout,
-            self.kv_heads,
-            self.mode,
-            self.precise,
-            self.block_size,
-            0,
-            flag,
-            0,
-            0,
-            self.out,
-            self.lse,
-        )
-    }
-
-    fn v1(self, site: &Site) -> Result<Kernel, Reject> {
-        let flag = self.lse.is_some();
-        fused_infer_attention_score(
-            site,
-            self.query,
-            self.key,
-            self.value,
-            self.pse,
-            self.mask,
-            self.queries,
-            self.keys,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            self.table,
-            None,
-            None,
-            self.heads,
-            self.scale,
-            self.before,
-            self.after,
-            self.layout,
-            self.kv_heads,
-            self.mode,
-            self.precise,
-            self.block_size,
-            0,
-            flag,
-            self.out,
-            self.lse,
-        )
-    }
-}
-
 /// The mask of modes 2, 3 and 4.
 fn triangle(device: &Device) -> Tensor {
-    let rows = (0..2048).flat_map(|row| (0..2048).map(move |column| u8::from(column > row)));
-    device.bytes(Bool, &[2048, 2048], &rows.collect::<Vec<_>>())
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut bytes = vec![0; 2048 * 2048];
+        for (row, bytes) in bytes.chunks_exact_mut(2048).enumerate() {
+            bytes[row + 1..].fill(1);
+        }
+        bytes
+    });
+    device.bytes(Bool, &[2048, 2048], &BYTES)
 }
 
 fn call(case: &Case, device: &Device, layout: &str) -> (Call, Tensor) {
@@ -325,7 +39,6 @@ fn call(case: &Case, device: &Device, layout: &str) -> (Call, Tensor) {
 
 #[test]
 fn batches_as_torch_in_every_version() {
-    type Version = fn(Call, &Site) -> Result<Kernel, Reject>;
     let versions: [(Version, &Site); 5] =
         [(Call::v1, &A2), (Call::v2, &A2), (Call::v3, &A2), (Call::v4, &A2), (Call::v5, &ON_950)];
     for case in cases(FAMILY, "batched") {

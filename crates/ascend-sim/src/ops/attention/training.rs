@@ -217,9 +217,10 @@ impl Training {
         check.shape("attentionOutOut", &self.out, &expected)?;
         let Extents { batch, tokens, .. } = query.of;
         let copies = COPIES as i64;
-        let expected = match layout.packed() {
-            true => vec![tokens, heads, copies],
-            false => vec![batch, heads, tokens, copies],
+        let expected = if layout.packed() {
+            vec![tokens, heads, copies]
+        } else {
+            vec![batch, heads, tokens, copies]
         };
         check.shape("softmaxMaxOut", &self.softmax_max, &expected)?;
         check.shape("softmaxSumOut", &self.softmax_sum, &expected)?;

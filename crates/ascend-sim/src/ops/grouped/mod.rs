@@ -12,6 +12,7 @@ mod parameters;
 mod product;
 mod request;
 mod scheme;
+mod structure;
 
 use self::groups::Groups;
 use self::request::{Request, Version};

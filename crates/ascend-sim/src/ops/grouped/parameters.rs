@@ -78,12 +78,9 @@ impl Parameters {
             list.iter().try_for_each(|tensor| check.input(name, tensor))?;
             Ok(Some(ByExpert { list, stacked }))
         };
-        let columns = |at: usize| match stacked {
-            true => width,
-            false => request.weight[at].shape[1],
-        };
-        let mut parameters = Self::default();
-        parameters.bias = take("biasOptional", request.bias.take())?;
+        let columns = |at: usize| if stacked { width } else { request.weight[at].shape[1] };
+        let bias = take("biasOptional", request.bias.take())?;
+        let mut parameters = Self { bias, ..Self::default() };
         for (at, bias) in parameters.bias.iter().flat_map(|bias| bias.list.iter().enumerate()) {
             check.dtype("biasOptional", bias, biases)?;
             check.shape("biasOptional", bias, &shape(&[columns(at)]))?;

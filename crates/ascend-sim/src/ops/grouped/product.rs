@@ -15,9 +15,6 @@ pub(super) struct Plan {
     pub(super) operator: &'static str,
     pub(super) scheme: Scheme,
     pub(super) rows: usize,
-    /// Of the first group; separate products have their own.
-    pub(super) depth: usize,
-    pub(super) width: usize,
     pub(super) experts: usize,
     pub(super) stacked: bool,
     pub(super) list_type: ListType,

@@ -23,12 +23,10 @@ pub(super) fn bias_types(request: &Request) -> &'static [DataType] {
     let on_950 = request.check.soc == Soc::Ascend950;
     match (request.x[0].dtype, on_950) {
         (I8, _) => &[I32],
-        // On Atlas A2 and A3 a bias beside bf16 is f32, and nothing else.
-        (Bf16, false) => &[F32],
         (Bf16, true) => &[Bf16, F32],
-        (F16, false) => &[F16],
         (F16, true) if request.weight[0].dtype == F16 => &[F16, F32],
-        (F16, true) => &[F16],
+        (F16, _) => &[F16],
+        // Beside bf16 too: on Atlas A2 and A3 nothing else goes with it.
         _ => &[F32],
     }
 }

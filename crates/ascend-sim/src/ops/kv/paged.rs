@@ -193,9 +193,9 @@ impl Target {
         }
         let shape = &cache.shape;
         let (blocks, block_size) = match (order, &shape[..]) {
-            (Order::TokensFirst, &[blocks, size, _, _]) => (blocks, size),
-            (Order::HeadsFirst, &[blocks, _, size, _]) => (blocks, size),
-            (Order::Blocked, &[blocks, _, _, size, _] | &[blocks, _, size, _]) => (blocks, size),
+            (Order::TokensFirst, &[blocks, size, _, _])
+            | (Order::HeadsFirst | Order::Blocked, &[blocks, _, size, _])
+            | (Order::Blocked, &[blocks, _, _, size, _]) => (blocks, size),
             _ => (0, 0),
         };
         let expected = match order {

@@ -9,10 +9,6 @@ use crate::tensor::{FRACTAL_NZ, Tensor};
 const FAMILY: &str = "caches";
 const ON_950: Site = Site { soc: Soc::Ascend950, ..A2 };
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
 fn pages_as_torch() {
     for case in cases(FAMILY, "scatter_pa_kv_cache") {
@@ -23,8 +19,8 @@ fn pages_as_torch() {
                     .map(|name| case.input(&device, name));
             let (mode, scatter) = match case.text("order").as_str() {
                 "tokens" => (None, None),
-                "heads" => (text("Norm"), text("NHSD")),
-                _ => (text("PA_NZ"), text("None")),
+                "heads" => (Some("Norm".to_owned()), Some("NHSD".to_owned())),
+                _ => (Some("PA_NZ".to_owned()), Some("None".to_owned())),
             };
             if blocked && mode.as_deref() == Some("PA_NZ") {
                 // Tagged or not, five dimensions are what they are.
@@ -143,9 +139,17 @@ fn caches_have_limits() {
     let wrong = pages(&A2, F16, 7, |d, c, _, _| c[1] = d.empty(Bf16, &[2, 4, 1, 32])).1;
     refused(wrong, INVALID_PARAMETER, &["valueCacheRef is Bf16"]);
     for mode in ["Alibi", "Rope", "Omni", "Nct"] {
-        refused(pages(&A2, F16, 7, |_, _, s, _| *s = text(mode)).1, NO_KERNEL, &["not simulated"]);
+        refused(
+            pages(&A2, F16, 7, |_, _, s, _| *s = Some(mode.to_owned())).1,
+            NO_KERNEL,
+            &["not simulated"],
+        );
     }
-    refused(pages(&A2, F16, 7, |_, _, s, _| *s = text("Some")).1, INVALID_PARAMETER, &["\"Some\""]);
+    refused(
+        pages(&A2, F16, 7, |_, _, s, _| *s = Some("Some".to_owned())).1,
+        INVALID_PARAMETER,
+        &["\"Some\""],
+    );
     let compressed = pages(&A2, F16, 7, |d, _, _, l| *l = Some(d.empty(I64, &[1]))).1;
     refused(compressed, NO_KERNEL, &["compressed"]);
     let device = Device::default();

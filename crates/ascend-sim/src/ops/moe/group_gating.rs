@@ -122,7 +122,9 @@ impl Norm {
             Self::Sigmoid => row.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
             // The larger of 0 and x is taken out, so that nothing overflows.
             Self::SquareRootOfSoftplus => {
-                row.iter_mut().for_each(|x| *x = (x.max(0.0) + (-x.abs()).exp().ln_1p()).sqrt());
+                for x in row {
+                    *x = (x.max(0.0) + (-x.abs()).exp().ln_1p()).sqrt();
+                }
             }
         }
     }

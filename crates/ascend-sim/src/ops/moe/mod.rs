@@ -10,6 +10,7 @@ mod gating;
 mod group_gating;
 mod init;
 mod init_expert;
+mod init_plan;
 mod init_range;
 mod permute;
 mod rank;

@@ -102,7 +102,7 @@ fn prepare(
     check.shape("sin", &sin, &cos.shape)?;
     if check.soc == Soc::Ascend950 {
         // Tables may hold one batch for all, and turn only the first elements of a row.
-        let batch = if layout == 2 { 1 } else { 0 };
+        let batch = usize::from(layout == 2);
         if rank == 4 && cos.shape[batch] == 1 {
             expected[batch] = 1;
         }

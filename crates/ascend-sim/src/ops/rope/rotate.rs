@@ -28,11 +28,11 @@ impl Mode {
         }
         let len = x.len();
         let turned = |at: usize| match self {
-            Self::Interleave if at % 2 == 0 => -x[at + 1],
+            Self::Interleave if at.is_multiple_of(2) => -x[at + 1],
             Self::Interleave => x[at - 1],
             Self::Quarter => {
                 let quarter = len / 4;
-                if at / quarter % 2 == 0 { -x[at + quarter] } else { x[at - quarter] }
+                if (at / quarter).is_multiple_of(2) { -x[at + quarter] } else { x[at - quarter] }
             }
             Self::Half | Self::InterleaveHalf => {
                 let half = len / 2;

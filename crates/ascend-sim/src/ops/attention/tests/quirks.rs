@@ -11,9 +11,8 @@ fn mean_of_positions(
     change: impl FnOnce(&mut Call),
 ) -> Vec<f32> {
     let packed = layout == "TND";
-    let shape = |tokens: usize| match packed {
-        true => vec![tokens as i64, 1, 64],
-        false => vec![1, tokens as i64, 1, 64],
+    let shape = |tokens: usize| {
+        if packed { vec![tokens as i64, 1, 64] } else { vec![1, tokens as i64, 1, 64] }
     };
     let positions = (0..keys * 64).map(|at| (at / 64) as f32).collect::<Vec<_>>();
     let query = device.floats(F16, &shape(queries), &vec![0.0; queries * 64]);
@@ -57,7 +56,7 @@ fn corners_from_which_diagonals_are_counted() {
     let device = Device::default();
     let run = |mode: i64, layout: &str| {
         mean_of_positions(&device, layout, 2, 5, |call| {
-            (call.mode, call.before, call.after) = (mode, 1, 0)
+            (call.mode, call.before, call.after) = (mode, 1, 0);
         })
     };
     assert_eq!(run(2, "BSND"), [0.0, 0.5], "upper left");

@@ -28,27 +28,30 @@ fn v5_on(
     call.v5(site)
 }
 
-fn some(device: &Device, dtype: DataType, shape: &[i64]) -> Option<List> {
-    Some(vec![device.empty(dtype, shape)])
+fn one(device: &Device, dtype: DataType, shape: &[i64]) -> List {
+    vec![device.empty(dtype, shape)]
 }
+
+/// What a change breaks, and what the refusal names.
+type Wrong = (fn(&Device, &mut Call), &'static [&'static str]);
 
 #[test]
 fn a_bias_beside_bf16_is_f32() {
-    assert!(v5(Bf16, Bf16, |d, c| c.bias = some(d, F32, &[4, 64])).is_ok());
+    assert!(v5(Bf16, Bf16, |d, c| c.bias = Some(one(d, F32, &[4, 64]))).is_ok());
     refused(
-        v5(Bf16, Bf16, |d, c| c.bias = some(d, Bf16, &[4, 64])),
+        v5(Bf16, Bf16, |d, c| c.bias = Some(one(d, Bf16, &[4, 64]))),
         INVALID_PARAMETER,
         &["biasOptional is Bf16", "F32"],
     );
-    assert!(v5_on(&ON_950, Bf16, Bf16, |d, c| c.bias = some(d, Bf16, &[4, 64])).is_ok());
-    assert!(v5(F16, F16, |d, c| c.bias = some(d, F16, &[4, 64])).is_ok());
+    assert!(v5_on(&ON_950, Bf16, Bf16, |d, c| c.bias = Some(one(d, Bf16, &[4, 64]))).is_ok());
+    assert!(v5(F16, F16, |d, c| c.bias = Some(one(d, F16, &[4, 64]))).is_ok());
     refused(
-        v5(F16, F16, |d, c| c.bias = some(d, F32, &[4, 64])),
+        v5(F16, F16, |d, c| c.bias = Some(one(d, F32, &[4, 64]))),
         INVALID_PARAMETER,
         &["biasOptional is F32"],
     );
     refused(
-        v5(F16, F16, |d, c| c.bias = some(d, F16, &[64])),
+        v5(F16, F16, |d, c| c.bias = Some(one(d, F16, &[64]))),
         INVALID_PARAMETER,
         &["biasOptional", "[4, 64]"],
     );
@@ -77,13 +80,13 @@ fn counts_are_int64_on_the_device() {
 fn integer_weights_need_scales_and_int8_an_offset() {
     refused(v5(Bf16, I8, |_, _| {}), NULL_POINTER, &["antiquantScaleOptional is null"]);
     refused(
-        v5(Bf16, I8, |d, c| c.antiquant_scale = some(d, Bf16, &[4, 64])),
+        v5(Bf16, I8, |d, c| c.antiquant_scale = Some(one(d, Bf16, &[4, 64]))),
         NULL_POINTER,
         &["antiquantOffsetOptional is null", "zeros"],
     );
     let both = |d: &Device, c: &mut Call, scale: DataType| {
-        c.antiquant_scale = some(d, scale, &[4, 64]);
-        c.antiquant_offset = some(d, Bf16, &[4, 64]);
+        c.antiquant_scale = Some(one(d, scale, &[4, 64]));
+        c.antiquant_offset = Some(one(d, Bf16, &[4, 64]));
     };
     assert!(v5(Bf16, I8, |d, c| both(d, c, Bf16)).is_ok());
     refused(
@@ -93,8 +96,8 @@ fn integer_weights_need_scales_and_int8_an_offset() {
     );
     let int4 = |scale: &'static [i64], offset: bool| {
         v5(Bf16, I4, |d, c| {
-            c.antiquant_scale = some(d, Bf16, scale);
-            c.antiquant_offset = if offset { some(d, Bf16, &[4, 64]) } else { None };
+            c.antiquant_scale = Some(one(d, Bf16, scale));
+            c.antiquant_offset = if offset { Some(one(d, Bf16, &[4, 64])) } else { None };
         })
     };
     assert!(int4(&[4, 64], false).is_ok());
@@ -103,7 +106,7 @@ fn integer_weights_need_scales_and_int8_an_offset() {
     refused(int4(&[4, 2, 64], true), INVALID_PARAMETER, &["antiquantOffsetOptional is given"]);
     refused(int4(&[4, 3, 64], false), INVALID_PARAMETER, &["divides 64"]);
     refused(
-        v5(F16, F16, |d, c| c.antiquant_scale = some(d, F16, &[4, 64])),
+        v5(F16, F16, |d, c| c.antiquant_scale = Some(one(d, F16, &[4, 64]))),
         INVALID_PARAMETER,
         &["antiquantScaleOptional is given"],
     );
@@ -146,7 +149,7 @@ fn what_is_not_simulated_says_so() {
 
 #[test]
 fn shapes_and_attributes_have_limits() {
-    let wrong: [(fn(&Device, &mut Call), &[&str]); 9] = [
+    let wrong: [Wrong; 9] = [
         (|_, c| c.group_type = 1, &["groupType is 1"]),
         (|_, c| c.split_item = 4, &["splitItem is 4"]),
         (|_, c| c.split_item = 0, &["out is a list of 1"]),

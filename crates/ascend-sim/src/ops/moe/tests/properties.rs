@@ -40,7 +40,9 @@ fn round(rows: usize, k: usize, experts: usize, chosen: &[i64], x: &[f32]) -> Ve
     for (expert, count) in device.read_integers(&tokens).into_iter().enumerate() {
         for _ in 0..count {
             let answer = &mut answers[row * width..][..width];
-            answer.iter_mut().for_each(|value| *value *= expert as f32);
+            for value in answer {
+                *value *= expert as f32;
+            }
             row += 1;
         }
     }
