@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::fields::Message as _;
 use super::problem::{Code, Problem};
 use super::round::{Offer, Round};
-use super::wire::{Message as _, Reply, Request};
+use super::wire::{Reply, Request};
 
 /// Serves these ranks, in their order, until all have left.
 pub(super) fn serve(ranks: Vec<UnixStream>) -> std::io::Result<()> {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use super::fields::Message as _;
 use super::problem::{Code, Problem};
-use super::wire::{Message as _, Reply, Request};
+use super::wire::{Reply, Request};
 use crate::sync::{lock, wait_for};
 
 /// How long a wait may go on before it looks whether it is cancelled.

@@ -5,9 +5,11 @@
 //! through Unix sockets, those of the same process too. An operation is a kernel on a stream: it reads device memory when the
 //! stream comes to it, and its stream waits for the answer.
 
+mod arguments;
 mod calls;
 mod communicator;
 mod dtype;
+mod fields;
 mod group;
 mod hub;
 mod json;

@@ -5,10 +5,11 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::fields::Message as _;
 use super::hub;
 use super::problem::{Code, Problem};
 use super::timeout;
-use super::wire::{Hello, Message as _, Reply};
+use super::wire::{Hello, Reply};
 
 /// Bytes of an `HcclRootInfo`.
 pub(super) const ROOT_INFO: usize = 4108;

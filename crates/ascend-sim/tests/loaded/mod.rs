@@ -20,8 +20,8 @@ pub(crate) fn loaded(variables: &[(&str, &str)]) -> &'static Loaded {
     static LOADED: OnceLock<Loaded> = OnceLock::new();
     LOADED.get_or_init(|| {
         for (name, value) in variables.iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
-            // SAFETY: under the lock of `LOADED`, which each test of these programs takes before it does anything else, so nothing reads
-            // the environment meanwhile.
+            // SAFETY: readers of the standard library lock the environment as this does, and no C code of this process reads it before
+            // the libraries below are loaded.
             unsafe { std::env::set_var(name, value) };
         }
         let folder = folder();
