@@ -77,18 +77,40 @@ fn disagreement_in_type_operation_root_and_kind_is_found() {
     }
 }
 
+/// Whether it leaves while another waits for it, or before.
 #[test]
 fn a_rank_that_leaves_does_not_keep_the_others_waiting() {
-    with_ranks(2, |rank| {
-        let buffer = rank.device.buffer(&[0; 4]);
-        if rank.id == 0 {
+    for waits in [true, false] {
+        let other = Barrier::new(2);
+        with_ranks(2, |rank| {
+            let buffer = rank.device.buffer(&[0; 4]);
+            let begin = Instant::now();
+            if rank.id == 1 {
+                if waits {
+                    other.wait();
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                rank.destroy();
+                if !waits {
+                    other.wait();
+                }
+                return;
+            }
+            if !waits {
+                other.wait();
+                std::thread::sleep(Duration::from_millis(200));
+            }
             assert_eq!(rank.all_reduce(buffer, buffer, 1, F32, SUM), 0);
+            if waits {
+                other.wait();
+            }
             assert_eq!(rank.device.synchronise(), LOST);
             assert!(rank.device.loaded.message().contains("rank 1 has destroyed"));
             assert_eq!(rank.async_error(), REMOTE);
-        }
-        rank.destroy();
-    });
+            assert!(begin.elapsed() < Duration::from_secs(30));
+            rank.destroy();
+        });
+    }
 }
 
 #[test]
