@@ -15,6 +15,19 @@ fn every_function_is_there_once() {
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
 }
 
+/// The digest is of the table as it was when a program compared it with the vendor's headers. Where it
+/// differs, the table has to be compared again.
+#[test]
+fn the_table_is_the_one_that_was_compared() {
+    let mut lines: Vec<_> = signatures().map(|one| one.prototype() + "\n").collect();
+    lines.sort();
+    // FNV-1a, 64 bits: https://datatracker.ietf.org/doc/html/rfc9923
+    let digest = lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    assert_eq!(digest, 0x00de_283b_e4c0_5a3c, "{digest:#x}");
+}
+
 #[test]
 fn prototypes_are_spelled_as_in_c() {
     let expected = [

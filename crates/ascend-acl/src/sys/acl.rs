@@ -42,9 +42,13 @@ functions! {
             name: aclCANNPackageName, version: *mut aclCANNPackageVersion,
         ) -> aclError;
         /// Version of a named package as text.
-        Runtime "8.5" fn aclsysGetVersionStr(pkgName: *mut c_char, versionStr: *mut c_char) -> aclError;
+        Runtime "8.5" fn aclsysGetVersionStr(
+            pkgName: *mut c_char, versionStr: *mut c_char,
+        ) -> aclError;
         /// Version of a named package as a number.
-        Runtime "8.5" fn aclsysGetVersionNum(pkgName: *mut c_char, versionNum: *mut i32) -> aclError;
+        Runtime "8.5" fn aclsysGetVersionNum(
+            pkgName: *mut c_char, versionNum: *mut i32,
+        ) -> aclError;
         /// Name of the chip, such as `Ascend910B3`.
         Runtime "8.1" fn aclrtGetSocName() -> *const c_char;
         /// Whether the program runs on the host or on the device.
@@ -56,7 +60,9 @@ functions! {
             deviceId: u32, deviceInfo: aclDeviceInfo, value: *mut i64,
         ) -> aclError;
         /// Details of a hardware fault.
-        Runtime "8.5" fn aclrtGetErrorVerbose(deviceId: i32, errorInfo: *mut aclrtErrorInfo) -> aclError;
+        Runtime "8.5" fn aclrtGetErrorVerbose(
+            deviceId: i32, errorInfo: *mut aclrtErrorInfo,
+        ) -> aclError;
         /// Takes the last error code of the thread.
         Runtime "8.1" fn aclrtGetLastError(level: aclrtLastErrLevel) -> aclError;
         /// Reads the last error code of the thread and leaves it.
@@ -88,7 +94,9 @@ functions! {
             deviceId: i32, deviceStatus: *mut aclrtDeviceStatus,
         ) -> aclError;
         /// An attribute of a device.
-        Runtime "8.5" fn aclrtGetDeviceInfo(deviceId: u32, attr: aclrtDevAttr, value: *mut i64) -> aclError;
+        Runtime "8.5" fn aclrtGetDeviceInfo(
+            deviceId: u32, attr: aclrtDevAttr, value: *mut i64,
+        ) -> aclError;
         /// The sixteen bytes that identify a device.
         Runtime "8.5" fn aclrtDeviceGetUuid(deviceId: i32, uuid: *mut aclrtUuid) -> aclError;
         /// Whether one device can reach the memory of another.
@@ -141,9 +149,13 @@ functions! {
         Runtime "8.1" fn aclrtSynchronizeStream(stream: aclrtStream) -> aclError;
         /// Waits for a stream, so many milliseconds at most (-1: for ever); 507046 if it takes
         /// longer.
-        Runtime "8.1" fn aclrtSynchronizeStreamWithTimeout(stream: aclrtStream, timeout: i32) -> aclError;
+        Runtime "8.1" fn aclrtSynchronizeStreamWithTimeout(
+            stream: aclrtStream, timeout: i32,
+        ) -> aclError;
         /// Whether a stream's work is done.
-        Runtime "8.1" fn aclrtStreamQuery(stream: aclrtStream, status: *mut aclrtStreamStatus) -> aclError;
+        Runtime "8.1" fn aclrtStreamQuery(
+            stream: aclrtStream, status: *mut aclrtStreamStatus,
+        ) -> aclError;
         /// Lets a stream wait for an event.
         Runtime "8.1" fn aclrtStreamWaitEvent(stream: aclrtStream, event: aclrtEvent) -> aclError;
         /// What a stream does after a failed task ([`failure_mode`](super::flags::failure_mode)).
@@ -168,7 +180,9 @@ functions! {
             stream: aclrtStream, fn: aclrtHostFunc, args: *mut c_void,
         ) -> aclError;
         /// Names the function that is told of failed tasks.
-        Runtime "8.1" fn aclrtSetExceptionInfoCallback(callback: aclrtExceptionInfoCallback) -> aclError;
+        Runtime "8.1" fn aclrtSetExceptionInfoCallback(
+            callback: aclrtExceptionInfoCallback,
+        ) -> aclError;
         /// Limits how many cores a stream uses.
         Runtime "8.5" fn aclrtSetStreamResLimit(
             stream: aclrtStream, type: aclrtDevResLimitType, value: u32,
@@ -196,7 +210,9 @@ functions! {
         /// Waits for an event.
         Runtime "8.1" fn aclrtSynchronizeEvent(event: aclrtEvent) -> aclError;
         /// Waits for an event, so many milliseconds at most.
-        Runtime "8.1" fn aclrtSynchronizeEventWithTimeout(event: aclrtEvent, timeout: i32) -> aclError;
+        Runtime "8.1" fn aclrtSynchronizeEventWithTimeout(
+            event: aclrtEvent, timeout: i32,
+        ) -> aclError;
         /// Milliseconds between two events, both made for it.
         Runtime "8.1" fn aclrtEventElapsedTime(
             ms: *mut f32, startEvent: aclrtEvent, endEvent: aclrtEvent,
@@ -312,15 +328,21 @@ functions! {
         /// Ends a mapping.
         Runtime "8.1" fn aclrtUnmapMem(virPtr: *mut c_void) -> aclError;
         /// Begins to record a stream's work instead of running it.
-        Runtime "8.1" fn aclmdlRICaptureBegin(stream: aclrtStream, mode: aclmdlRICaptureMode) -> aclError;
+        Runtime "8.1" fn aclmdlRICaptureBegin(
+            stream: aclrtStream, mode: aclmdlRICaptureMode,
+        ) -> aclError;
         /// Whether a stream is being recorded, and into which graph.
         Runtime "8.1" fn aclmdlRICaptureGetInfo(
             stream: aclrtStream, status: *mut aclmdlRICaptureStatus, modelRI: *mut aclmdlRI,
         ) -> aclError;
         /// Ends the recording and gives the graph.
-        Runtime "8.1" fn aclmdlRICaptureEnd(stream: aclrtStream, modelRI: *mut aclmdlRI) -> aclError;
+        Runtime "8.1" fn aclmdlRICaptureEnd(
+            stream: aclrtStream, modelRI: *mut aclmdlRI,
+        ) -> aclError;
         /// Exchanges the thread's capture mode with the one given.
-        Runtime "8.1" fn aclmdlRICaptureThreadExchangeMode(mode: *mut aclmdlRICaptureMode) -> aclError;
+        Runtime "8.1" fn aclmdlRICaptureThreadExchangeMode(
+            mode: *mut aclmdlRICaptureMode,
+        ) -> aclError;
         /// Begins a group of tasks that can be updated later.
         Runtime "8.1" fn aclmdlRICaptureTaskGrpBegin(stream: aclrtStream) -> aclError;
         /// Ends a group of tasks and gives its handle.

@@ -16,7 +16,8 @@ c_enum! {
 functions! {
     /// Telemetry, from `libdcmi.so`, which the driver brings.
     ///
-    /// Versions are the driver's own, so `since` is that of the first CANN release that was looked at.
+    /// Versions are the driver's own, so `since` is that of the first CANN release that was looked
+    /// at.
     Dcmi {
         /// Starts DCMI; must come first.
         Telemetry "8.1" fn dcmi_init() -> c_int;

@@ -1,4 +1,5 @@
-//! C enumerations as numbers that may hold any value: a newer library may give one that is not listed.
+//! C enumerations as numbers that may hold any value: a newer library may give one that is not
+//! listed.
 
 /// Declares an enumeration of C: a transparent integer with named values.
 macro_rules! c_enum {

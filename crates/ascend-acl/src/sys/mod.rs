@@ -1,4 +1,5 @@
-//! The C interface: types, values, structures, and tables of functions found when they are first asked for.
+//! The C interface: types, values, structures, and tables of functions found when they are first
+//! asked for.
 //!
 //! Names are those of C. A method of a table gives a function pointer, or [`MissingSymbol`](crate::MissingSymbol)
 //! where the loaded libraries are older than it:
@@ -16,7 +17,8 @@
 //! }
 //! ```
 //!
-//! An operator comes as a pair, [`Operator`], both phases from one library. Prototypes as text are in the tables'
+//! An operator comes as a pair, [`Operator`], both phases from one library. Prototypes as text are
+//! in the tables'
 //! `SIGNATURES`, and all together in [`signatures`].
 
 // The names of C are what a reader looks for in the vendor's documentation.

@@ -16,7 +16,8 @@ functions! {
         Nn "8.1" fn aclnnCalculateMatmulWeightSizeV2(
             tensorShape: *const aclIntArray, dataType: aclDataType, weightTensorSize: *mut u64,
         ) -> aclnnStatus;
-        /// Storage shape and format for `aclnnNpuFormatCast`, the shape in memory that C++ must free
+        /// Storage shape and format for `aclnnNpuFormatCast`, the shape in memory that C++ must
+        /// free
         /// with `delete[]`.
         Math "8.5" fn aclnnNpuFormatCastCalculateSizeAndFormat(
             srcTensor: *const aclTensor, dstFormat: c_int, additionalDtype: c_int,
