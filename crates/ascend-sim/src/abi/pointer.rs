@@ -27,20 +27,23 @@ impl<T> Out<T> {
     /// Writes the result.
     pub(crate) fn set(self, argument: &str, value: T) -> Result<(), Failure> {
         self.check(argument)?;
-        // SAFETY: not null, so by the invariant valid for a write of `T`.
+        // SAFETY: not null, so by the invariant valid for a write of `T`; and aligned for it.
         unsafe { self.0.write(value) };
         Ok(())
     }
 
-    /// Refuses null, for calls that must not begin without a place for their result.
+    /// Refuses null, and an address that no `T` can have, for calls that must not begin without a place for their result.
     pub(crate) fn check(self, argument: &str) -> Result<(), Failure> {
-        if self.0.is_null() { Err(Failure::null(argument)) } else { Ok(()) }
+        if self.0.is_null() {
+            return Err(Failure::null(argument));
+        }
+        aligned(argument, self.0)
     }
 
-    /// Writes the result if it is asked for.
+    /// Writes the result if there is a place for it.
     pub(crate) fn set_if_wanted(self, value: T) {
-        if !self.0.is_null() {
-            // SAFETY: not null, so by the invariant valid for a write of `T`.
+        if !self.0.is_null() && self.0.is_aligned() {
+            // SAFETY: not null, so by the invariant valid for a write of `T`; and aligned for it.
             unsafe { self.0.write(value) };
         }
     }
@@ -67,6 +70,15 @@ impl<T: Copy> Out<T> {
     }
 }
 
+fn aligned<T>(argument: &str, pointer: *const T) -> Result<(), Failure> {
+    if pointer.is_aligned() {
+        return Ok(());
+    }
+    let alignment = align_of::<T>();
+    let message = format!("{argument} is {pointer:p}, expected a multiple of {alignment}");
+    Err(Failure::argument(message))
+}
+
 /// Where values come from. Invariant: null, or valid for reads of as many `T` as the call says.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
@@ -85,6 +97,7 @@ impl<T: Copy> In<T> {
         if self.0.is_null() {
             return Err(Failure::null(argument));
         }
+        aligned(argument, self.0)?;
         if count > MOST_VALUES {
             return Err(Failure::argument(format!(
                 "{argument} has {count} values, expected at most {MOST_VALUES}"

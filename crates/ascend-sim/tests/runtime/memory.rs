@@ -195,7 +195,8 @@ fn addresses_and_memory_can_be_had_apart() {
     let _turn = turn();
     let (mut range, mut memory) = (null_mut(), null_mut());
     ok!(aclrtReserveMemAddress(&raw mut range, 2 * PAGE, 0, null_mut(), 0));
-    let on_device = [0, 0, 1, 0, 1, 0, 0, 0];
+    // Handle and allocation type 0; HBM of device 0; a device.
+    let on_device = [0, 1, 1, 0];
     fails!(107_000, aclrtMallocPhysical(&raw mut memory, 100, &raw const on_device, 0));
     ok!(aclrtMallocPhysical(&raw mut memory, PAGE, &raw const on_device, 0));
     assert_eq!(counters().device_bytes, PAGE as u64);

@@ -185,7 +185,7 @@ unsafe extern "C" {
     pub(crate) fn aclrtMallocPhysical(
         handle: *mut Raw,
         size: usize,
-        prop: *const [u32; 8],
+        prop: *const [u64; 4],
         flags: u64,
     ) -> i32;
     pub(crate) fn aclrtFreePhysical(handle: Raw) -> i32;

@@ -62,6 +62,10 @@ fn versions_are_those_of_the_layout() {
     }
 }
 
+/// An `aclrtUtilizationInfo`: four numbers and a pointer.
+#[repr(align(8))]
+struct Rates([i32; 6]);
+
 #[test]
 fn use_is_measured() {
     let _turn = turn();
@@ -72,11 +76,14 @@ fn use_is_measured() {
     assert_eq!(usage[4], 4 << 20);
     assert!(usage[5] >= usage[4]);
     fails!(107_000, aclrtGetMemUsageInfo(0, &raw mut usage, 0, &raw mut count));
-    let mut rates = [9_i32; 6];
-    ok!(aclrtGetDeviceUtilizationRate(0, &raw mut rates));
-    assert!((0..=100).contains(&rates[0]));
-    assert_eq!(rates[3], -1);
-    fails!(107_001, aclrtGetDeviceUtilizationRate(5, &raw mut rates));
+    let mut rates = Rates([9; 6]);
+    let place = (&raw mut rates).cast();
+    ok!(aclrtGetDeviceUtilizationRate(0, place));
+    assert!((0..=100).contains(&rates.0[0]));
+    assert_eq!(rates.0[3], -1);
+    fails!(107_001, aclrtGetDeviceUtilizationRate(5, place));
+    let odd = fails!(100_000, aclrtGetDeviceUtilizationRate(0, place.wrapping_byte_add(2)));
+    assert!(odd.contains("expected a multiple of 8"), "{odd}");
     ok!(aclrtFree(data));
 }
 
