@@ -14,6 +14,8 @@ use terminal::{bytes, complain};
 ///
 /// Looks where ASCEND_ACL_PATH says, else where CANN is installed. Exits with 2 if there is no device to
 /// be used, and then says what to install.
+// A terminal shows no backticks.
+#[allow(clippy::doc_markdown)]
 #[derive(Parser)]
 struct Args {
     /// The folder of the libraries [default: ASCEND_ACL_PATH, or where CANN is installed]
