@@ -96,40 +96,59 @@ impl Routing<'_, '_> {
     }
 }
 
-/// Sorts the rows of `x`, `[T, H]`, by the experts that [`gating_top_k`] chose, `[T, k]`: each row `k` times. With a range of experts only
-/// theirs come first, and the rows beyond them are not written: that is expert parallelism. CANN 8.5.
+/// How many experts there are, and which of them are on this device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Experts {
+    /// All of them.
+    pub count: usize,
+    /// Those on this device.
+    pub here: std::ops::Range<usize>,
+}
+
+impl Experts {
+    /// So many, all on this device.
+    #[must_use]
+    pub fn all(count: usize) -> Self {
+        Self { count, here: 0..count }
+    }
+}
+
+/// Sorts the rows of `x`, `[T, H]`, by the experts that [`gating_top_k`] chose, `[T, k]`: each row `k` times. If not all experts are on
+/// this device the rows of those that are come first, and what is behind them is not written: that is expert parallelism. CANN 8.5.
 ///
-/// Nothing is dropped. Vendor limits: at most 10,240 experts.
+/// Nothing is dropped. `scales`, f32 `[T * k]`, is for quantisation, of which there is none here; the vendor wants it all the same. Vendor
+/// limits: at most 10,240 experts.
 pub fn init_routing(
     stream: &Stream,
     x: &Tensor,
-    experts: &Tensor,
-    expert_count: usize,
-    range: Option<std::ops::Range<usize>>,
+    chosen: &Tensor,
+    experts: &Experts,
     list: GroupList,
     out: Routing<'_, '_>,
+    scales: &Tensor,
 ) -> Result<()> {
     const MOST: usize = 10_240;
     let check = Check("aclnnMoeInitRoutingV3");
-    let whole = 0..expert_count;
-    let range = range.unwrap_or_else(|| whole.clone());
+    let Experts { count, here } = experts;
     check.require(
-        (1..=MOST).contains(&expert_count),
-        "expert_count",
-        || expert_count.to_string(),
+        (1..=MOST).contains(count),
+        "experts",
+        || count.to_string(),
         || format!("1 to {MOST}"),
     )?;
     check.require(
-        range.start < range.end && range.end <= expert_count,
-        "range",
-        || format!("{range:?}"),
-        || format!("a range within 0..{expert_count} that is not empty"),
+        here.start < here.end && here.end <= *count,
+        "experts",
+        || format!("{here:?} here"),
+        || format!("a range within 0..{count} that is not empty"),
     )?;
-    out.check(check, x, experts, range.len() as i64)?;
+    out.check(check, x, chosen, here.len() as i64)?;
     check.dtype("counts", out.counts, &[aclDataType::INT64])?;
-    let range = [range.start as i64, range.end as i64];
-    let range: Option<&[i64]> = Some(&range);
-    let (expert_count, all) = (expert_count as i64, out.rows.dim(0));
+    check.shape("scales", scales, &[out.rows.dim(0)])?;
+    check.dtype("scales", scales, &[aclDataType::FLOAT])?;
+    let here = [here.start as i64, here.end as i64];
+    let here: Option<&[i64]> = Some(&here);
+    let (count, all) = (*count as i64, out.rows.dim(0));
     let kind = match list {
         GroupList::Ends => 0_i64,
         GroupList::Counts => 1,
@@ -137,27 +156,11 @@ pub fn init_routing(
     let none: Option<&Tensor> = None;
     let Routing { rows, places, counts } = out;
     // All rows are active, none has a capacity, none is dropped or quantised, places are where rows went to.
-    // The last output is for scales, of which there are none.
     launch!(
         stream,
         moe.aclnnMoeInitRoutingV3(
-            x,
-            experts,
-            none,
-            none,
-            all,
-            0_i64,
-            expert_count,
-            0_i64,
-            kind,
-            true,
-            -1_i64,
-            range,
-            0_i64,
-            rows,
-            places,
-            counts,
-            none
+            x, chosen, none, none, all, 0_i64, count, 0_i64, kind, true, -1_i64, here, 0_i64, rows,
+            places, counts, scales
         )
     )
 }
@@ -228,7 +231,7 @@ impl FinalizeRouting<'_, '_> {
         if let Some(weights) = weights {
             let wide = rows.dtype() == aclDataType::BF16;
             let types = [rows.dtype(), aclDataType::FLOAT];
-            check.dtype("weights", weights, &types[..1 + usize::from(wide)])?;
+            check.dtype("weights", weights, &types[..=usize::from(wide)])?;
             check.shape("weights", weights, &[out.dim(0), -1])?;
             let k = weights.dim(1);
             check.shape("places", places, &[out.dim(0).saturating_mul(k)])?;

@@ -293,8 +293,8 @@ impl<'a> Tensor<'a> {
     /// A new axis of length 1.
     pub fn unsqueeze(&self, axis: usize) -> Result<Self> {
         self.strided("unsqueeze")?;
-        let axes = self.shape.insert(axis, 1).zip(self.strides.insert(axis, 1));
-        let Some((shape, strides)) = axes else {
+        let inserted = self.shape.insert(axis, 1).zip(self.strides.insert(axis, 1));
+        let Some((shape, strides)) = inserted else {
             let got = format!("{axis}, of {} axes", self.rank());
             let expected = format!("at most the number of axes, of which there may be {MOST}");
             return Err(self.refuse("unsqueeze", "axis", got, expected));
@@ -364,8 +364,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] unless the tensor is contiguous, has two axes or more and elements of one or two
-    /// bytes, and the memory has room for whole blocks.
+    /// [`Error::Argument`] unless the tensor is contiguous, has two to six axes and elements of 4 to 32
+    /// bits, and the memory has room for whole blocks.
     pub fn as_nz(&self) -> Result<Self> {
         let per_block = match bits_of(self.dtype) {
             Some(bits @ (4 | 8 | 16 | 32)) => 256 / bits as i64,

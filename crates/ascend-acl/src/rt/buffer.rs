@@ -199,8 +199,8 @@ impl<'a, T: Element> DeviceSlice<'a, T> {
         let device = &self.block.device;
         let memset = device.ascend.acl().aclrtMemset()?;
         device.may_wait("aclrtMemset")?;
+        device.bind()?;
         self.block.quiet(|| {
-            device.bind()?;
             let bytes = self.bytes();
             // SAFETY: so many bytes from this address belong to the block, which `self` keeps.
             let code = unsafe { memset(self.address(), bytes, i32::from(value), bytes) };
@@ -222,8 +222,8 @@ impl<'a, T: Element> DeviceSlice<'a, T> {
         let device = &self.block.device;
         let memcpy = device.ascend.acl().aclrtMemcpy()?;
         device.may_wait("aclrtMemcpy")?;
+        device.bind()?;
         self.block.quiet(|| {
-            device.bind()?;
             let (to, from, bytes, kind) = between(self.address(), self.bytes());
             // SAFETY: one side is this slice, whose block `self` keeps; the other is memory of the host
             // for as many numbers, which the caller of this function borrows. The call is over when it

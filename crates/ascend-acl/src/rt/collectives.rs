@@ -53,10 +53,10 @@ impl Comm {
     fn refuse(
         operation: &'static str,
         argument: &'static str,
-        got: impl ToString,
+        got: String,
         expected: String,
     ) -> Error {
-        Error::Argument { operation, argument, got: got.to_string(), expected }
+        Error::Argument { operation, argument, got, expected }
     }
 
     fn length<T: Element>(
@@ -77,7 +77,12 @@ impl Comm {
         if rank < self.size() {
             return Ok(());
         }
-        Err(Self::refuse(operation, argument, rank, format!("one of 0..{}", self.size())))
+        Err(Self::refuse(
+            operation,
+            argument,
+            rank.to_string(),
+            format!("one of 0..{}", self.size()),
+        ))
     }
 
     fn times(&self, len: usize) -> Option<usize> {
@@ -245,13 +250,13 @@ impl Comm {
     pub fn all_to_all_pieces<'a, 'b, T: Element>(
         &self,
         stream: &Stream,
-        (send, sent): (impl Into<DeviceSlice<'a, T>>, Pieces<'_>),
-        (receive, received): (impl Into<DeviceSlice<'b, T>>, Pieces<'_>),
+        (send, there): (impl Into<DeviceSlice<'a, T>>, Pieces<'_>),
+        (receive, back): (impl Into<DeviceSlice<'b, T>>, Pieces<'_>),
     ) -> Result<()> {
         const CALL: &str = "HcclAlltoAllV";
         let (send, receive) = (send.into(), receive.into());
-        self.pieces(CALL, "send", sent, send.len())?;
-        self.pieces(CALL, "receive", received, receive.len())?;
+        self.pieces(CALL, "send", there, send.len())?;
+        self.pieces(CALL, "receive", back, receive.len())?;
         let exchange = self.device.ascend.hccl()?.HcclAlltoAllV()?;
         let (from, to) = (send.address(), receive.address());
         self.put(stream, CALL, vec![send.block(), receive.block()], |comm, stream| {
@@ -261,12 +266,12 @@ impl Comm {
             unsafe {
                 exchange(
                     from,
-                    sent.counts.as_ptr().cast(),
-                    sent.offsets.as_ptr().cast(),
+                    there.counts.as_ptr().cast(),
+                    there.offsets.as_ptr().cast(),
                     T::COLLECTIVE,
                     to,
-                    received.counts.as_ptr().cast(),
-                    received.offsets.as_ptr().cast(),
+                    back.counts.as_ptr().cast(),
+                    back.offsets.as_ptr().cast(),
                     T::COLLECTIVE,
                     comm,
                     stream,

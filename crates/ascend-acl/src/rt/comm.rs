@@ -146,7 +146,9 @@ impl Comm {
             for block in used {
                 block.mark(&task.progress, task.task);
             }
-            lock(&self.uses).mark(&task.progress, task.task);
+            // Held during the call: HCCL does not say that threads may share a communicator.
+            let mut tasks = lock(&self.uses);
+            tasks.mark(&task.progress, task.task);
             let result = put(self.handle.get(), place.stream);
             self.device.ascend.check_hccl(call, result)
         })

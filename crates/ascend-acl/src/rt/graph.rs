@@ -178,8 +178,8 @@ impl Update<'_> {
     ///
     /// # Errors
     ///
-    /// Those of `record`; [`Error::Argument`] for a group of another graph; 107040 if the operators are others. The
-    /// group is as before then.
+    /// Those of `record`; [`Error::Argument`] for a group of another graph; the vendor's 107040, perhaps wrapped as
+    /// 361001, if the operators are others. The group is as before then.
     pub fn group(&self, group: &Group, record: impl FnOnce() -> Result<()>) -> Result<()> {
         let (graph, stream) = (self.graph, self.stream);
         let acl = graph.device.ascend.acl();
@@ -198,7 +198,7 @@ impl Update<'_> {
             };
             (part.handle, state.workspace.clone())
         };
-        let begun = {
+        let started = {
             let mut state = lock(&stream.state);
             if matches!(state.mode, Mode::Eager) {
                 graph.device.bind().and_then(|()| {
@@ -212,7 +212,7 @@ impl Update<'_> {
                 Err(Error::Capturing { call: "aclmdlRICaptureTaskUpdateBegin" })
             }
         };
-        begun?;
+        started?;
         let session = Session { graph, stream, index: group.index, is_open: true };
         let recorded = record();
         let ended = session.end(recorded.is_ok());
@@ -236,6 +236,8 @@ impl Session<'_> {
     fn finish(&mut self, is_whole: bool) -> Result<()> {
         self.is_open = false;
         let (graph, stream) = (self.graph, self.stream);
+        // Held until the memory knows of the graph, so that no run begins before.
+        let mut graph_state = lock(&graph.state);
         let (mode, ended) = {
             let mut state = lock(&stream.state);
             let mode = std::mem::replace(&mut state.mode, Mode::Eager);
@@ -251,20 +253,20 @@ impl Session<'_> {
             (mode, ended)
         };
         let Mode::Update(mut recording) = mode else { return ended };
-        let workspace = std::mem::take(&mut recording.workspace);
+        graph_state.workspace = std::mem::take(&mut recording.workspace);
         let kept = recording.into_kept();
         for block in &kept {
             block.mark_graph(&graph.runs);
         }
-        let mut state = lock(&graph.state);
-        state.workspace = workspace;
-        let Some(part) = state.parts.get_mut(self.index) else { return ended };
+        let Some(part) = graph_state.parts.get_mut(self.index) else { return ended };
         if is_whole && ended.is_ok() {
-            // Runs that go on, and the update itself, come before the old memory is freed.
             let old = std::mem::replace(&mut part.kept, kept);
-            drop(state);
+            drop(graph_state);
+            // Runs that go on, and the update itself, come before the old memory is freed.
             let uses = lock(&graph.runs).clone();
-            old.iter().for_each(|block| block.mark_all(&uses));
+            for block in &old {
+                block.mark_all(&uses);
+            }
         } else {
             // Whatever became of it, nothing is freed that it might refer to.
             part.kept.extend(kept);

@@ -5,7 +5,7 @@ use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard
 
 use ascend_acl::Ascend;
 use ascend_acl::rt::{Device, Element};
-use libloading::os::unix::Library;
+use libloading::os::unix::{Library, RTLD_LAZY};
 
 /// The libraries of the layout that this test program is for; laid out once. A child process is told where
 /// they are by `ASCEND_ACL_PATH`.
@@ -80,10 +80,9 @@ impl Counters {
 
 /// Calls a function that only the simulator has.
 fn simulator<F: Copy, R>(name: &str, call: impl FnOnce(F) -> R) -> R {
-    let libraries = ascend().libraries();
-    let runtime = libraries.first().unwrap();
-    // SAFETY: the library is loaded already, and is the simulator's.
-    let library = unsafe { Library::open(Some(&runtime.file), 2) }.unwrap();
+    let core = ascend().folder().unwrap().join("libascend_sim.so");
+    // SAFETY: the library is loaded already: all others of the folder forward to it.
+    let library = unsafe { Library::open(Some(core), RTLD_LAZY) }.unwrap();
     // SAFETY: the callers give the type of the function.
     let function = *unsafe { library.get::<F>(name.as_bytes()) }.unwrap();
     std::mem::forget(library);

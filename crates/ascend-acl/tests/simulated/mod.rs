@@ -2,5 +2,11 @@
 
 mod machine;
 
+mod collectives;
+mod graphs;
+mod lifetimes;
 mod memory;
-mod products;
+mod operators;
+mod refused;
+mod views;
+mod weather;
