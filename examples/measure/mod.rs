@@ -19,7 +19,7 @@ use crate::model::write_weights;
 use crate::terminal::{Outcome, complain};
 
 /// The checkpoint that is measured.
-pub struct Subject {
+pub(crate) struct Subject {
     path: PathBuf,
     name: String,
     synthetic: bool,
@@ -29,7 +29,7 @@ pub struct Subject {
 
 impl Subject {
     /// A given one, or a small one that is made.
-    pub fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         if let Some(path) = path {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let synthetic = is_synthetic(path);
@@ -62,11 +62,11 @@ fn is_synthetic(path: &Path) -> bool {
 }
 
 /// How it is measured.
-pub struct Bench<'a> {
-    pub subject: &'a Subject,
-    pub threads: Option<usize>,
-    pub schedule: Schedule,
-    pub interrupted: Arc<AtomicBool>,
+pub(crate) struct Bench<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) threads: Option<usize>,
+    pub(crate) schedule: Schedule,
+    pub(crate) interrupted: Arc<AtomicBool>,
 }
 
 impl Bench<'_> {
@@ -75,13 +75,13 @@ impl Bench<'_> {
     }
 
     /// The model's sizes.
-    pub fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
+    pub(crate) fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
         let model = Model::open(&self.subject.path, &self.options(precision))?;
         Ok(ModelFacts::of(&model, &*self.subject.name, self.subject.synthetic))
     }
 
     /// Every case of a precision.
-    pub fn sweep(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
+    pub(crate) fn sweep(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
         let model = Model::open(&self.subject.path, &self.options(precision))?;
         for case in grid.cases() {
             if self.cancelled() {
@@ -98,7 +98,12 @@ impl Bench<'_> {
     }
 
     /// Where the time of the first case goes.
-    pub fn profile(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
+    pub(crate) fn profile(
+        &self,
+        precision: Precision,
+        grid: &Grid,
+        report: &mut Report,
+    ) -> Outcome {
         let Some(case) = grid.cases().next().filter(|_| !self.cancelled()) else { return Ok(()) };
         let options = self.options(precision);
         let path = &self.subject.path;
@@ -113,7 +118,7 @@ impl Bench<'_> {
     }
 
     /// Whether Ctrl-C was pressed.
-    pub fn cancelled(&self) -> bool {
+    pub(crate) fn cancelled(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 }
