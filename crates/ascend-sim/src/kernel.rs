@@ -6,11 +6,14 @@ use std::sync::Arc;
 use crate::memory::Memory;
 use crate::tensor::Tensor;
 
+/// The computation of a kernel, on the memory of its device.
+pub(crate) type Work = dyn Fn(&dyn Memory) -> Result<(), Fault> + Send + Sync;
+
 /// An operator with its arguments, ready for a stream.
 #[derive(Clone)]
 pub(crate) struct Kernel {
     /// Computes, when the stream comes to it: metadata is what phase one was given, data is what lies in memory then.
-    pub(crate) run: Arc<dyn Fn(&dyn Memory) -> Result<(), Fault> + Send + Sync>,
+    pub(crate) run: Arc<Work>,
     /// For the time model.
     pub(crate) cost: Cost,
 }

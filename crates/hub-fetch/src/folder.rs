@@ -218,8 +218,8 @@ mod tests {
         assert!(!record.proves(&remote(Some(Digest::sha256(b"abd"))), "c", stamp(&path)));
         assert!(!record.proves(&remote(None), "c", stamp(&path)));
         assert!(record.wrote("a/b", stamp(&path)));
-        let later = fs::metadata(&path).unwrap().modified().unwrap()
-            + std::time::Duration::from_micros(1);
+        let later =
+            fs::metadata(&path).unwrap().modified().unwrap() + std::time::Duration::from_micros(1);
         File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
         assert!(!record.proves(&file, "c", stamp(&path)) && !record.wrote("a/b", stamp(&path)));
 

@@ -1,4 +1,4 @@
-//! One element at a time: arithmetic with broadcasting, clamps, and the functions of one argument.
+//! Arithmetic, one element at a time, with broadcasting.
 //!
 //! Types of two inputs may differ: with a float among them the operation is in f32, with none in i64, wrapped where the output
 //! is narrower. A float result has no integer output. There are no f64 kernels.
@@ -202,74 +202,6 @@ fn result_type(check: &Check, integer: bool, alpha: Scalar, out: &Tensor) -> Res
     }
     let got = format_args!("{:?} for a float result", out.dtype);
     check.require(is_float(out.dtype), "out", got, format_args!("one of {FLOATS:?}"))
-}
-
-/// Each element not below the one and not above the other; NaN stays.
-pub(super) fn clamp(
-    site: &Site,
-    self_: Tensor,
-    clip_value_min: Scalar,
-    clip_value_max: Scalar,
-    out: Tensor,
-) -> Result<Kernel, Reject> {
-    let bounds = (Some(clip_value_min), Some(clip_value_max));
-    clamped(Check::new(site, "aclnnClamp"), self_, bounds, out)
-}
-
-/// Each element not below this.
-pub(super) fn clamp_min(
-    site: &Site,
-    self_: Tensor,
-    clip_value_min: Scalar,
-    out: Tensor,
-) -> Result<Kernel, Reject> {
-    clamped(Check::new(site, "aclnnClampMin"), self_, (Some(clip_value_min), None), out)
-}
-
-/// Each element not above this.
-pub(super) fn clamp_max(
-    site: &Site,
-    self_: Tensor,
-    clip_value_max: Scalar,
-    out: Tensor,
-) -> Result<Kernel, Reject> {
-    clamped(Check::new(site, "aclnnClampMax"), self_, (None, Some(clip_value_max)), out)
-}
-
-fn clamped(
-    check: Check,
-    self_: Tensor,
-    (low, high): (Option<Scalar>, Option<Scalar>),
-    out: Tensor,
-) -> Result<Kernel, Reject> {
-    check.input("self", &self_)?;
-    check.output("out", &out)?;
-    check.dtype("self", &self_, NUMBERS)?;
-    check.same_dtype("out", &out, "self", &self_)?;
-    check.shape("out", &out, &self_.shape)?;
-    Ok(Kernel::new(Cost::of(&[&self_, &out], out.len() as u64), move |mem| {
-        if is_float(self_.dtype) {
-            let mut values = access::floats(mem, &self_)?;
-            bound(&mut values, low.map(Scalar::float), high.map(Scalar::float));
-            access::write_floats(mem, &out, &values)
-        } else {
-            let mut values = access::integers(mem, &self_)?;
-            bound(&mut values, low.map(|low| low.integer), high.map(|high| high.integer));
-            access::write_integers(mem, &out, &values)
-        }
-    }))
-}
-
-/// Where the bounds cross, the upper one wins.
-fn bound<T: PartialOrd + Copy>(values: &mut [T], low: Option<T>, high: Option<T>) {
-    for value in values {
-        if let Some(low) = low.filter(|low| *value < *low) {
-            *value = low;
-        }
-        if let Some(high) = high.filter(|high| *value > *high) {
-            *value = high;
-        }
-    }
 }
 
 #[cfg(test)]

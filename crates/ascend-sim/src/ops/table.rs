@@ -1,9 +1,9 @@
 //! The operators by library, first release, name and parameters.
 
 use super::{
-    activation, attention, cast, cumsum, dynamic_quant, elementwise, fill, gather, grouped, kv,
-    matmul, moe, moves, norm, order, quant_matmul, rope, sampling, softmax, unary, weight_format,
-    weight_quant, zero,
+    activation, attention, cast, clamp, cumsum, dynamic_quant, elementwise, fill, gather, grouped,
+    kv, matmul, moe, moves, multinomial, norm, order, quant_matmul, rope, sampling, softmax, unary,
+    weight_format, weight_quant, zero,
 };
 use crate::dtype::DataType;
 use crate::scalar::Scalar;
@@ -53,11 +53,11 @@ operators! {
     ) => activation::clipped_swiglu_v2;
     math "8.1" aclnnClamp(
         self_: Tensor, clip_value_min: Scalar, clip_value_max: Scalar, out: Tensor,
-    ) => elementwise::clamp;
+    ) => clamp::clamp;
     math "8.1" aclnnClampMin(self_: Tensor, clip_value_min: Scalar, out: Tensor)
-        => elementwise::clamp_min;
+        => clamp::clamp_min;
     math "8.1" aclnnClampMax(self_: Tensor, clip_value_max: Scalar, out: Tensor)
-        => elementwise::clamp_max;
+        => clamp::clamp_max;
     math "8.1" aclnnExp(self_: Tensor, out: Tensor) => unary::exp;
     nn "8.1" aclnnSoftmax(self_: Tensor, dim: i64, out: Tensor) => softmax::softmax;
     nn "8.1" aclnnLogSoftmax(self_: Tensor, dim: i64, out: Tensor) => softmax::log_softmax;
@@ -168,7 +168,7 @@ operators! {
     math "8.1" aclnnRange(start: Scalar, end: Scalar, step: Scalar, out: Tensor) => fill::range;
     math "8.1" aclnnMultinomial(
         self_: Tensor, numsamples: i64, replacement: bool, seed: i64, offset: i64, out: Tensor,
-    ) => sampling::multinomial;
+    ) => multinomial::multinomial;
     nn "8.5" aclnnApplyTopKTopP(
         logits: Tensor, p: Option<Tensor>, k: Option<Tensor>, out: Tensor,
     ) => sampling::apply_top_k_top_p;

@@ -125,6 +125,15 @@ fn wrong_ranges() {
             &["Content-Range is", "expected \"bytes 0-99999/1000003\""],
         );
     }
+    // Always the first piece, and honest about it.
+    let server = lying(|_, reply| {
+        reply.body = noise(SIZE)[..100_000].to_vec();
+        reply.header("Content-Range", "bytes 0-99999/1000003");
+    });
+    found(
+        &Case::of(&server).fails(),
+        &["Content-Range is \"bytes 0-99999/1000003\", expected \"bytes", "of 1000003"],
+    );
     // A part where all was asked for.
     let server = lying(|_, reply| {
         reply.status = 206;
