@@ -29,8 +29,7 @@ pub enum Activations {
     /// the largest: less than a hundredth of what rounding to bf16 has cost.
     #[default]
     Exact,
-    /// Integers of eight bits for every 32, of which the largest is 127: what other engines do. Up to
-    /// four times as fast where there are no products of bf16, and a rounding of its own, of half a
-    /// 127th of the largest.
+    /// Integers of eight bits for every 32, of which the largest is 127: what other engines do. Faster where
+    /// there are no products of bf16, and a rounding of its own, of half a 127th of the largest.
     Int8,
 }
