@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
-use moe_engine::{Model, Options, Precision, Repack};
+use moe_engine::{Activations, Model, Options, Precision, Repack};
 use tempfile::TempDir;
 
 use crate::terminal::complain;
@@ -36,6 +36,10 @@ pub struct ModelArgs {
     /// The same as --dense coded
     #[arg(long, conflicts_with = "dense")]
     pub repack: bool,
+    /// How activations meet the experts' MXFP4 weights: exact (as --precision has them) or int8 (eight bits,
+    /// as other engines round them: faster without instructions for bf16, less accurate)
+    #[arg(long, default_value = "exact")]
+    pub activations: ActivationForm,
     /// Keep the weights in that form in a file: made if it is not there, used at once if it is
     #[arg(long, value_name = "FILE")]
     pub repack_file: Option<PathBuf>,
@@ -64,6 +68,22 @@ impl Dense {
             Self::Stored => None,
             Self::Coded => Some(Repack::Coded),
             Self::Int8 => Some(Repack::Int8),
+        }
+    }
+}
+
+/// The form of activations.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ActivationForm {
+    Exact,
+    Int8,
+}
+
+impl From<ActivationForm> for Activations {
+    fn from(form: ActivationForm) -> Self {
+        match form {
+            ActivationForm::Exact => Self::Exact,
+            ActivationForm::Int8 => Self::Int8,
         }
     }
 }
@@ -98,6 +118,7 @@ impl ModelArgs {
             precision: self.precision,
             dense,
             repack_file: self.repack_file.clone(),
+            activations: self.activations.into(),
             threads: self.threads,
             chunk: self.chunk,
             check: self.check,

@@ -19,6 +19,6 @@ pub use config::{CONFIG, Config, LayerKind};
 pub use error::{Error, Result, TensorProblem};
 pub use generate::{CancelToken, Finish, Generation, Metrics, Request, Step};
 pub use model::{At, Feed, Model, Observer, Options, Usage, Wanted};
-pub use moe_kernels::Repack;
+pub use moe_kernels::{Activations, Repack};
 pub use precision::Precision;
 pub use session::Session;

@@ -8,7 +8,7 @@ mod workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use moe_kernels::Repack;
+use moe_kernels::{Activations, Repack};
 
 use crate::backend::{Backend, Cpu};
 use crate::weights::{LayerWeights, LinearWeights, Weights, repacked};
@@ -34,6 +34,10 @@ pub struct Options {
     /// it is of, a digest of sixteen rows of each matrix tells; its own weights are checked for their number only, as
     /// those of a model are. Results are the same to the bit with it and without.
     pub repack_file: Option<PathBuf>,
+    /// How activations enter the experts' products where their weights are in MXFP4.
+    /// [`Activations::Int8`] rounds them to eight bits, as other engines do: faster where the processor has
+    /// no products of bf16, and less accurate.
+    pub activations: Activations,
     /// Threads that compute; the number of cores if `None`.
     pub threads: Option<usize>,
     /// Tokens that go through the layers together; more of them need more memory (some 0.4 MB each for
@@ -50,6 +54,7 @@ impl Default for Options {
             precision: Precision::F32,
             dense: None,
             repack_file: None,
+            activations: Activations::Exact,
             threads: None,
             chunk: 512,
             check: false,
@@ -173,7 +178,10 @@ impl<B: Backend> Model<B> {
             return Err(Error::Option { option: "chunk", reason });
         }
         let bare = |weight| LinearWeights { weight, bias: None };
-        let layers = weights.layers.into_iter().map(|layer| Layer::upload(&backend, layer));
+        let layers = weights.layers.into_iter().map(|mut layer| {
+            layer.experts = layer.experts.with_activations(options.activations);
+            Layer::upload(&backend, layer)
+        });
         Ok(Self {
             path,
             fingerprint,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use moe_engine::{At, Feed, Model, Observer, Options, Precision, Wanted};
+use moe_engine::{Activations, At, Feed, Model, Observer, Options, Precision, Wanted};
 use testkit::golden::{Distance, committed};
 
 #[derive(Default)]
@@ -14,8 +14,8 @@ impl Observer for Logits {
     }
 }
 
-fn logits(path: &Path, precision: Precision, tokens: &[u32]) -> Vec<Vec<f32>> {
-    let model = Model::open(path, &Options { precision, ..Options::default() }).unwrap();
+fn logits(path: &Path, options: &Options, tokens: &[u32]) -> Vec<Vec<f32>> {
+    let model = Model::open(path, options).unwrap();
     let mut session = model.session().unwrap();
     let mut all = Logits::default();
     model.forward(&mut [Feed::new(&mut session, tokens).wanted(Wanted::All)], &mut all).unwrap();
@@ -31,13 +31,18 @@ fn distances() {
     for set in committed() {
         let path = set.checkpoint("mxfp4").unwrap();
         for prompt in set.prompts() {
-            for precision in Precision::ALL {
-                let all = logits(&path, precision, &prompt.tokens);
+            let exact = Precision::ALL.map(|precision| (precision, Activations::Exact));
+            for (precision, activations) in
+                exact.into_iter().chain([(Precision::F32, Activations::Int8)])
+            {
+                let options = Options { precision, activations, ..Options::default() };
+                let all = logits(&path, &options, &prompt.tokens);
+                let int8 = if activations == Activations::Int8 { ", int8 activations" } else { "" };
                 let kept: Vec<f32> =
                     prompt.positions.iter().flat_map(|&position| all[position].clone()).collect();
                 let distance = Distance::between(&prompt.logits, &kept, set.vocab());
                 println!(
-                    "| {}, {} | {} | {precision} | {:.1e} | {:.1e} | {:.1e} | {:.3} |",
+                    "| {}, {} | {} | {precision}{int8} | {:.1e} | {:.1e} | {:.1e} | {:.3} |",
                     set.name(),
                     prompt.tokens.len(),
                     prompt.positions.len(),

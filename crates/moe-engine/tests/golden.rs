@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use moe_engine::{
-    At, Feed, Generation, Model, Observer, Options, Precision, Request, Step, Wanted,
+    Activations, At, Feed, Generation, Model, Observer, Options, Precision, Request, Step, Wanted,
 };
 use testkit::golden::{Distance, Golden, Prompt, committed};
 
 /// Distances to the reference in f32; a float64 engine is at 5e-5 and 2e-6.
 const MAX_ABS: f64 = 2e-4;
 const RELATIVE_RMS: f64 = 1e-5;
+
+/// Distances with activations of eight bits.
+const INT8_RELATIVE_RMS: f64 = 0.025;
+const INT8_MEAN_KL: f64 = 2e-3;
 
 fn sets() -> Vec<Golden> {
     let more = std::env::var_os("GOLDEN_SETS").unwrap_or_default();
@@ -185,4 +189,21 @@ fn bf16_within_its_gate() {
 fn f16_within_its_gate() {
     // Measured: 8.6e-4 and 1.8e-6. Keys and values in bf16 would be several times as far.
     teacher_forced(Precision::F16, 1.5e-3, 1e-5);
+}
+
+/// Experts' activations in eight bits, whatever the precision: as far from the reference as bf16 is, or less.
+#[test]
+fn int8_activations_within_their_gate() {
+    checkpoints(|name, set, path| {
+        let options = Options { activations: Activations::Int8, ..Options::default() };
+        let model = Model::open(path, &options).unwrap();
+        for prompt in set.prompts() {
+            let logits = Said::about(&model, &prompt.tokens).logits_of(prompt);
+            let distance = Distance::between(&prompt.logits, &logits, set.vocab());
+            let what = format!("{name} {} int8 activations", prompt.name);
+            println!("{what}: {distance}");
+            distance.assert_within(&what, f64::INFINITY, INT8_RELATIVE_RMS);
+            assert!(distance.mean_kl <= INT8_MEAN_KL, "{what}: {distance}");
+        }
+    });
 }

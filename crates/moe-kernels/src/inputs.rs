@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::Rounding;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::Tiled;
-use crate::arch::{GROUP, Level, Narrow, Order, Vectors, Wide};
+use crate::arch::{BLOCK, Fixed, Fixed8, Fixed16, GROUP, Level, Narrow, Order, Vectors, Wide};
 
 /// Vectors of equal length, made ready once for all tasks of a product.
 #[derive(Debug)]
@@ -18,6 +18,19 @@ pub(crate) enum Inputs<'a> {
     Wide(Vec<Wide>, usize),
     /// In the order of the weights, in bf16; so many groups each.
     Narrow(Vec<Narrow>, usize),
+    /// As integers; so many blocks each.
+    Fixed16(Vec<Fixed16>, usize),
+    Fixed8(Vec<Fixed8>, usize),
+}
+
+/// What a matrix takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    InOrder(Order),
+    /// In order, but never in bf16.
+    WideInOrder(Order),
+    Fixed16,
+    Fixed8,
 }
 
 /// Some of the vectors, any of them as often as wanted.
@@ -26,6 +39,8 @@ pub(crate) enum Chosen<'a> {
     Plain(Vec<&'a [f32]>),
     Wide(Vec<&'a [Wide]>),
     Narrow(Vec<&'a [Narrow]>),
+    Fixed16(Vec<&'a [Fixed16]>),
+    Fixed8(Vec<&'a [Fixed8]>),
     #[cfg(target_arch = "x86_64")]
     Tiled(Tiled<'a>),
 }
@@ -35,14 +50,27 @@ pub(crate) enum Chosen<'a> {
 pub(crate) enum Part<'a> {
     Plain(&'a [&'a [f32]]),
     Packed(Vectors<'a>),
+    Fixed16(&'a [&'a [Fixed16]]),
+    Fixed8(&'a [&'a [Fixed8]]),
 }
 
 impl<'a> Inputs<'a> {
-    /// Vectors for a matrix of this order; `None` for one that takes them as they are.
-    pub(crate) fn new(order: Option<Order>, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Self {
-        let groups = vectors.first().map_or(0, |vector| vector.len().div_ceil(GROUP));
-        let Some(order) = order else { return Self::Plain(vectors) };
-        if rounding == Rounding::Bf16 && Level::current().has_pairs() {
+    /// Vectors for a matrix that takes this form.
+    pub(crate) fn new(form: Form, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Self {
+        let len = vectors.first().map_or(0, |vector| vector.len());
+        let (groups, blocks) = (len.div_ceil(GROUP), len.div_ceil(BLOCK));
+        let order = match form {
+            Form::Fixed16 => {
+                let all = packed(&vectors, blocks, Fixed16::ZERO, Fixed16::new);
+                return Self::Fixed16(all, blocks);
+            }
+            Form::Fixed8 => {
+                return Self::Fixed8(packed(&vectors, blocks, Fixed8::ZERO, Fixed8::new), blocks);
+            }
+            Form::InOrder(order) | Form::WideInOrder(order) => order,
+        };
+        let narrow = rounding == Rounding::Bf16 && Level::current().has_pairs();
+        if narrow && matches!(form, Form::InOrder(_)) {
             let pack = |elements: &[f32; GROUP]| Narrow::new(order, elements);
             Self::Narrow(packed(&vectors, groups, Narrow::ZERO, pack), groups)
         } else {
@@ -56,6 +84,8 @@ impl<'a> Inputs<'a> {
         match self {
             Self::Plain(vectors) => Chosen::Plain(indexes.map(|index| vectors[index]).collect()),
             Self::Wide(data, groups) => Chosen::Wide(cut(data, *groups, indexes)),
+            Self::Fixed16(data, blocks) => Chosen::Fixed16(cut(data, *blocks, indexes)),
+            Self::Fixed8(data, blocks) => Chosen::Fixed8(cut(data, *blocks, indexes)),
             Self::Narrow(data, groups) => {
                 let vectors = cut(data, *groups, indexes);
                 #[cfg(target_arch = "x86_64")]
@@ -75,6 +105,8 @@ impl Chosen<'_> {
             Self::Plain(vectors) => Part::Plain(&vectors[places]),
             Self::Wide(vectors) => Part::Packed(Vectors::Wide(&vectors[places])),
             Self::Narrow(vectors) => Part::Packed(Vectors::Narrow(&vectors[places])),
+            Self::Fixed16(vectors) => Part::Fixed16(&vectors[places]),
+            Self::Fixed8(vectors) => Part::Fixed8(&vectors[places]),
             #[cfg(target_arch = "x86_64")]
             Self::Tiled(vectors) => Part::Packed(Vectors::Tiled(vectors.part(places))),
         }
@@ -85,20 +117,20 @@ fn cut<T>(data: &[T], groups: usize, indexes: impl Iterator<Item = usize>) -> Ve
     indexes.map(|index| &data[index * groups..][..groups]).collect()
 }
 
-fn packed<T: Copy + Send>(
+fn packed<T: Copy + Send, const N: usize>(
     vectors: &[&[f32]],
     groups: usize,
     zero: T,
-    pack: impl Fn(&[f32; GROUP]) -> T + Sync,
+    pack: impl Fn(&[f32; N]) -> T + Sync,
 ) -> Vec<T> {
     let mut packed = vec![zero; vectors.len() * groups];
     let fill = |(to, vector): (&mut [T], &&[f32])| {
-        let (whole, rest) = vector.as_chunks::<GROUP>();
+        let (whole, rest) = vector.as_chunks::<N>();
         for (to, elements) in to.iter_mut().zip(whole) {
             *to = pack(elements);
         }
         if let (Some(to), false) = (to.get_mut(whole.len()), rest.is_empty()) {
-            let mut elements = [0.0; GROUP];
+            let mut elements = [0.0; N];
             elements[..rest.len()].copy_from_slice(rest);
             *to = pack(&elements);
         }

@@ -5,6 +5,7 @@
 // Views of arrays are references already.
 #![allow(clippy::needless_pass_by_value)]
 
+mod activations;
 pub mod arch;
 mod attention;
 mod error;
@@ -23,6 +24,7 @@ mod router;
 mod strips;
 mod view;
 
+pub use activations::Activations;
 pub use attention::{Attention, Heads, KvView, Span};
 pub use error::{Error, Result};
 pub use experts::{ExpertMatrix, Experts, ExpertsScratch, Swiglu};

@@ -5,7 +5,7 @@ use lowfloat::{DType, cast_bytes, mxfp4};
 
 use crate::repack::{Coded, Int8};
 use crate::view::check_len;
-use crate::{Error, Result, Strips};
+use crate::{Activations, Error, Result, Strips};
 
 /// Weights `[rows, cols]`, row-major, little-endian, at any alignment, never copied.
 ///
@@ -31,7 +31,7 @@ pub struct Matrix<B> {
 #[derive(Clone, Debug)]
 pub(crate) enum Packing<B> {
     Dense(DType, Strips<B>),
-    Mxfp4 { blocks: Strips<B>, scales: Strips<B> },
+    Mxfp4 { blocks: Strips<B>, scales: Strips<B>, activations: Activations },
     Coded(Coded<B>),
     Int8(Int8<B>),
 }
@@ -75,19 +75,35 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         check_len("bytes of a row of blocks", cols / BLOCK * BLOCK_BYTES, blocks.row_bytes())?;
         check_len("bytes of a row of scales", cols / BLOCK, scales.row_bytes())?;
         check_len("rows of scales", blocks.rows(), scales.rows())?;
-        Ok(Self { cols, rows: blocks.rows(), packing: Packing::Mxfp4 { blocks, scales } })
+        let activations = Activations::default();
+        Ok(Self {
+            cols,
+            rows: blocks.rows(),
+            packing: Packing::Mxfp4 { blocks, scales, activations },
+        })
     }
 
     pub(crate) const fn packed(rows: usize, cols: usize, packing: Packing<B>) -> Self {
         Self { cols, rows, packing }
     }
 
+    /// How activations enter the products of this matrix, where it is in MXFP4; other weights take them as
+    /// they are.
+    #[must_use]
+    pub fn with_activations(mut self, chosen: Activations) -> Self {
+        if let Packing::Mxfp4 { activations, .. } = &mut self.packing {
+            *activations = chosen;
+        }
+        self
+    }
+
     /// The same weights with their bytes held by something else.
     pub fn map<C: AsRef<[u8]>>(self, mut map: impl FnMut(B) -> C) -> Matrix<C> {
         let packing = match self.packing {
             Packing::Dense(dtype, strips) => Packing::Dense(dtype, strips.map(map)),
-            Packing::Mxfp4 { blocks, scales } => {
-                Packing::Mxfp4 { blocks: blocks.map(&mut map), scales: scales.map(map) }
+            Packing::Mxfp4 { blocks, scales, activations } => {
+                let blocks = blocks.map(&mut map);
+                Packing::Mxfp4 { blocks, scales: scales.map(map), activations }
             }
             Packing::Coded(coded) => Packing::Coded(coded.map(map)),
             Packing::Int8(int8) => Packing::Int8(int8.map(map)),
@@ -112,7 +128,7 @@ impl<B: AsRef<[u8]>> Matrix<B> {
     pub fn byte_len(&self) -> usize {
         match &self.packing {
             Packing::Dense(_, rows) => rows.byte_len(),
-            Packing::Mxfp4 { blocks, scales } => {
+            Packing::Mxfp4 { blocks, scales, .. } => {
                 blocks.byte_len().saturating_add(scales.byte_len())
             }
             Packing::Coded(coded) => coded.byte_len(),
@@ -157,7 +173,7 @@ impl<B: AsRef<[u8]>> Matrix<B> {
                 let source = part(rows, row, from * size, cols * size).ok_or_else(missing)?;
                 cast_bytes(*dtype, source, DType::F32, to).is_ok()
             }
-            Packing::Mxfp4 { blocks, scales } => {
+            Packing::Mxfp4 { blocks, scales, .. } => {
                 let (from, count) = (from / BLOCK, cols / BLOCK);
                 let scales = part(scales, row, from, count).ok_or_else(missing)?;
                 let blocks = part(blocks, row, from * BLOCK_BYTES, count * BLOCK_BYTES);

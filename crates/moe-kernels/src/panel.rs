@@ -7,16 +7,12 @@ use std::ops::Range;
 use lowfloat::DType;
 
 use crate::arch::{
-    Bf16Row, CALL, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows, Stored, accumulate, dots,
-    products,
+    Bf16Row, BlockRow, CALL, Fixed, FixedPanel, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows,
+    Stored, accumulate, fixed_products, products,
 };
-use crate::inputs::{Inputs, Part};
+use crate::inputs::{Form, Inputs, Part};
 use crate::matrix::Packing;
-use crate::{Error, Matrix, Result, Rounding};
-
-/// Rows decoded at a time where they are used once or twice: those of gpt-oss, of 2880 elements,
-/// share a first-level cache with an activation.
-const FEW: usize = 4;
+use crate::{Activations, Error, Matrix, Result, Rounding};
 
 /// Bytes of weights that are worth a task of their own: some microseconds of reading.
 const TASK: usize = 128 << 10;
@@ -27,16 +23,19 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         (TASK / self.row_bytes().max(1)).next_multiple_of(CALL).min(8 * CALL)
     }
 
-    /// Vectors that this matrix is to be multiplied with, in the order of its rows.
+    /// Vectors that this matrix is to be multiplied with, in the form that its rows take.
     pub(crate) fn inputs<'a>(&self, vectors: Vec<&'a [f32]>, rounding: Rounding) -> Inputs<'a> {
-        let order = match &self.packing {
+        let integers = rounding == Rounding::Bf16 && Level::current().prefers_integers();
+        let form = match &self.packing {
             Packing::Dense(DType::BF16, _) | Packing::Coded(_) | Packing::Int8(_) => {
-                Some(Order::Natural)
+                Form::InOrder(Order::Natural)
             }
-            Packing::Dense(..) => None,
-            Packing::Mxfp4 { .. } => Some(Order::Mxfp4),
+            Packing::Dense(..) => Form::WideInOrder(Order::Natural),
+            Packing::Mxfp4 { activations: Activations::Int8, .. } => Form::Fixed8,
+            Packing::Mxfp4 { .. } if integers => Form::Fixed16,
+            Packing::Mxfp4 { .. } => Form::InOrder(Order::Mxfp4),
         };
-        Inputs::new(order, vectors, rounding)
+        Inputs::new(form, vectors, rounding)
     }
 
     /// The products of some rows with every vector: `to[v, r] = Σ_k vectors[v][k]·w[r, k]`.
@@ -47,8 +46,11 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         to: &mut [f32],
     ) -> Result<()> {
         let vectors = match vectors {
-            Part::Plain(vectors) => return self.plain_products(rows, vectors, to),
+            // Of weights whose rows are inputs only.
+            Part::Plain(_) => return Ok(()),
             Part::Packed(vectors) => vectors,
+            Part::Fixed16(vectors) => return self.fixed_products(rows, vectors, to),
+            Part::Fixed8(vectors) => return self.fixed_products(rows, vectors, to),
         };
         thread_local! {
             static PANEL: RefCell<Panel> = RefCell::default();
@@ -62,11 +64,13 @@ impl<B: AsRef<[u8]>> Matrix<B> {
                 let level = Level::current();
                 let run = |rows: Stored<'_>| products(level, rows, vectors, panel, out);
                 let found = match &self.packing {
-                    Packing::Dense(_, strips) => {
+                    Packing::Dense(DType::BF16, strips) => {
                         collect(count, |row| strips.row(first + row).map(Bf16Row::new))
                             .map(|rows| run(Stored::Bf16(&rows[..count])))
                     }
-                    Packing::Mxfp4 { blocks, scales } => collect(count, |row| {
+                    Packing::Dense(dtype, strips) => collect(count, |row| strips.row(first + row))
+                        .map(|rows| run(Stored::Decoded(*dtype, &rows[..count]))),
+                    Packing::Mxfp4 { blocks, scales, .. } => collect(count, |row| {
                         let (codes, scales) = (blocks.row(first + row)?, scales.row(first + row)?);
                         Some(Mxfp4Row::new(codes, scales))
                     })
@@ -82,23 +86,31 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         })
     }
 
-    /// The same for weights that are decoded to `f32` first.
-    fn plain_products(
+    /// The same with integers, for weights in MXFP4.
+    fn fixed_products<F: Fixed>(
         &self,
         rows: Range<usize>,
-        vectors: &[&[f32]],
-        products: &mut [f32],
+        vectors: &[&[F]],
+        to: &mut [f32],
     ) -> Result<()> {
-        let count = if vectors.len() < 4 { FEW } else { ROWS };
-        for first in rows.clone().step_by(count) {
-            let some = first..usize::min(first + count, rows.end);
-            self.with_decoded(some, 0..self.cols(), |decoded| {
-                let data = products.get_mut(first - rows.start..).unwrap_or_default();
-                let out = Out { data, row_step: 1, vector_step: rows.len() };
-                dots(Level::current(), decoded, vectors, out);
-            })?;
+        thread_local! {
+            static PANEL: RefCell<FixedPanel> = RefCell::default();
         }
-        Ok(())
+        let missing = || Error::NoSuchRow { row: rows.end.saturating_sub(1), rows: self.rows() };
+        let Packing::Mxfp4 { blocks, scales, .. } = &self.packing else { return Err(missing()) };
+        PANEL.with_borrow_mut(|panel| {
+            for first in rows.clone().step_by(CALL) {
+                let count = usize::min(CALL, rows.end - first);
+                let some = collect(count, |row| {
+                    Some(BlockRow::new(blocks.row(first + row)?, scales.row(first + row)?))
+                });
+                let data = to.get_mut(first - rows.start..).unwrap_or_default();
+                let out = Out { data, row_step: 1, vector_step: rows.len() };
+                let some = some.ok_or_else(missing)?;
+                fixed_products(Level::current(), &some[..count], vectors, panel, out);
+            }
+            Ok(())
+        })
     }
 
     /// The sums of some rows, in order, weighted with the elements of every vector, in some columns:

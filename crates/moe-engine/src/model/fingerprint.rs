@@ -1,6 +1,6 @@
 //! Which sessions belong to a model.
 
-use moe_kernels::{Matrix, Repack};
+use moe_kernels::{Activations, Matrix, Repack};
 use safeshards::Bytes;
 
 use super::Options;
@@ -11,12 +11,15 @@ use crate::{Config, LayerKind, Result};
 ///
 /// It is made of all that decides on keys and values: the precision, the configuration, and of the weights
 /// norms, sinks and the first rows of the large matrices, which differ between any two trainings. How weights are
-/// stored does not matter, but where eight bits of them are used.
+/// stored does not matter, but where eight bits of them, or of activations, are used.
 pub(super) fn fingerprint(config: &Config, weights: &Weights, options: &Options) -> Result<u64> {
     let mut hash = Fnv::new();
     hash.bytes(options.precision.name().as_bytes());
     if options.dense == Some(Repack::Int8) {
         hash.bytes(b"int8");
+    }
+    if options.activations == Activations::Int8 {
+        hash.bytes(b"int8 activations");
     }
     hash.config(config);
     hash.first_row(&weights.embedding)?;

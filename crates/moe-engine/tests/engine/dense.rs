@@ -1,6 +1,6 @@
 //! Dense weights in other forms.
 
-use moe_engine::{Feed, Model, Options, Precision, Repack};
+use moe_engine::{Activations, Feed, Model, Options, Precision, Repack};
 use testkit::{Shape, Tiny};
 
 use crate::models::tokens;
@@ -84,4 +84,23 @@ fn sessions_of_eight_bits_are_of_their_own_kind() {
     save(None);
     assert!(open(&tiny, Precision::F32, Some(Repack::Coded)).load_session(&path).is_ok());
     assert!(open(&tiny, Precision::F32, Some(Repack::Int8)).load_session(&path).is_err());
+}
+
+#[test]
+fn sessions_of_activations_of_eight_bits_are_of_their_own_kind() {
+    let tiny = tiny();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session");
+    let open = |activations| {
+        let options = Options { activations, threads: Some(2), ..Options::default() };
+        Model::open(tiny.path(), &options).unwrap()
+    };
+    let model = open(Activations::Int8);
+    let mut session = model.session().unwrap();
+    let int8 = model.evaluate(&mut session, &[1, 2, 3]).unwrap();
+    model.save_session(&session, &path).unwrap();
+    assert!(model.load_session(&path).is_ok());
+    let exact = open(Activations::Exact);
+    assert!(exact.load_session(&path).is_err());
+    assert_ne!(int8, exact.evaluate(&mut exact.session().unwrap(), &[1, 2, 3]).unwrap());
 }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "x86_64")]
+use super::Out;
+#[cfg(target_arch = "x86_64")]
+use super::fixed::{BlockRow, Fixed, FixedPanel};
 use super::portable::Portable;
 use super::simd::Kernel;
 #[cfg(target_arch = "x86_64")]
@@ -94,6 +98,32 @@ impl Level {
         return matches!(self.0, Set::Avx512Bf16 | Set::Amx);
         #[cfg(not(target_arch = "x86_64"))]
         return false;
+    }
+
+    /// Whether integers of sixteen bits are the fastest form of activations in bf16 for MXFP4: a product
+    /// of them takes half of what one in `f32` takes, and there is no product of bf16.
+    pub(crate) const fn prefers_integers(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, Set::Avx2);
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
+    }
+
+    /// Products with integers, where there are instructions for them; false where there are none.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn fixed_products<F: Fixed>(
+        self,
+        rows: &[BlockRow<'_>],
+        vectors: &[&[F]],
+        panel: &mut FixedPanel,
+        out: &mut Out<'_>,
+    ) -> bool {
+        if self.0 == Set::Portable {
+            return false;
+        }
+        // SAFETY: the level is proof that the CPU has these instructions: all others have AVX2 and FMA.
+        unsafe { x86::fixed::products(rows, vectors, panel, out) };
+        true
     }
 
     /// Runs a loop over `f32`: products of bf16 are of no use to it.

@@ -13,6 +13,7 @@ mod accumulate;
 pub(crate) mod coded;
 mod dots;
 mod exp;
+mod fixed;
 mod level;
 mod mxfp4;
 mod order;
@@ -32,6 +33,7 @@ mod tests;
 
 pub(crate) use accumulate::accumulate;
 pub(crate) use dots::{Out, dots};
+pub(crate) use fixed::{BLOCK, BlockRow, Fixed, Fixed8, Fixed16, FixedPanel, fixed_products};
 pub use level::Level;
 pub(crate) use order::{GROUP, Narrow, Order, Wide};
 pub(crate) use products::{CALL, Panel, ROWS, Stored, Vectors, products};

@@ -1,6 +1,12 @@
 //! Products of stored rows with packed vectors.
 
+mod decoded;
+mod few;
+mod stretches;
+
 use std::ops::Range;
+
+use lowfloat::DType;
 
 use super::dots::lane_sums;
 use super::order::{Narrow, Wide};
@@ -17,6 +23,8 @@ pub(crate) enum Stored<'a> {
     Mxfp4(&'a [Mxfp4Row<'a>]),
     Coded(&'a [CodedRow<'a>]),
     Int8(&'a [Int8Row<'a>]),
+    /// Dense weights of this type, little-endian.
+    Decoded(DType, &'a [&'a [u8]]),
 }
 
 /// Vectors in the order of the rows, each as many groups as a row, the last one filled with zeros.
@@ -34,6 +42,8 @@ pub(crate) enum Vectors<'a> {
 pub(crate) struct Panel {
     wide: Vec<Wide>,
     narrow: Vec<Narrow>,
+    /// Sums that wait for the next stretch.
+    sums: Vec<[f32; 16]>,
     #[cfg(target_arch = "x86_64")]
     tiles: amx::Scratch,
 }
@@ -56,6 +66,7 @@ pub(crate) fn products(
         Stored::Mxfp4(rows) => of_rows(level, rows, vectors, panel, out),
         Stored::Coded(rows) => of_rows(level, rows, vectors, panel, out),
         Stored::Int8(rows) => of_rows(level, rows, vectors, panel, out),
+        Stored::Decoded(dtype, rows) => decoded::products(level, dtype, rows, vectors, panel, out),
     }
 }
 
@@ -67,8 +78,12 @@ fn of_rows<W: Source>(
     out: Out<'_>,
 ) {
     match vectors {
-        Vectors::Wide(vectors) => in_groups(level, rows, vectors, &mut panel.wide, out),
-        Vectors::Narrow(vectors) => in_groups(level, rows, vectors, &mut panel.narrow, out),
+        Vectors::Wide(vectors) => {
+            in_groups(level, rows, vectors, (&mut panel.wide, &mut panel.sums), out);
+        }
+        Vectors::Narrow(vectors) => {
+            in_groups(level, rows, vectors, (&mut panel.narrow, &mut panel.sums), out);
+        }
         #[cfg(target_arch = "x86_64")]
         Vectors::Tiled(vectors) => amx::products(rows, vectors, &mut panel.tiles, out),
     }
@@ -78,7 +93,7 @@ fn in_groups<W: Source, G: Group>(
     level: Level,
     rows: &[W],
     vectors: &[&[G]],
-    panel: &mut Vec<G>,
+    (panel, sums): (&mut Vec<G>, &mut Vec<[f32; 16]>),
     mut out: Out<'_>,
 ) {
     if vectors.len() <= FEW {
@@ -92,7 +107,9 @@ fn in_groups<W: Source, G: Group>(
         }
         G::run(level, Decode { rows, panel });
         let first = block * ROWS;
-        G::run(level, PanelProducts { panel, first, rows: rows.len(), vectors, out: &mut out });
+        let products =
+            PanelProducts { panel, first, rows: rows.len(), vectors, sums, out: &mut out };
+        G::run(level, products);
         for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
             G::run(level, Exactly { row: *row, index: first + i, vectors, out: &mut out });
         }
@@ -265,8 +282,10 @@ impl<W: Source, G: Group> Few<'_, W, G> {
             self.blocks::<S, 4, V>(simd, vectors);
         } else if V == 1 {
             self.blocks::<S, 2, V>(simd, vectors);
+        } else if V == 2 {
+            self.stretches::<S, 2, V>(simd, vectors);
         } else {
-            self.blocks::<S, 1, V>(simd, vectors);
+            self.stretches::<S, 1, V>(simd, vectors);
         }
     }
 
@@ -322,6 +341,7 @@ struct PanelProducts<'a, 'o, G> {
     first: usize,
     rows: usize,
     vectors: &'a [&'a [G]],
+    sums: &'a mut Vec<[f32; 16]>,
     out: &'a mut Out<'o>,
 }
 
@@ -331,9 +351,9 @@ impl<G: Group> Kernel for PanelProducts<'_, '_, G> {
         if S::REGISTERS >= 32 {
             self.vectors::<S, 4, 6>(simd);
         } else if S::REGISTERS >= 8 {
-            self.vectors::<S, 2, 2>(simd);
+            self.stretches::<S, 2, 3>(simd);
         } else {
-            self.vectors::<S, 1, 2>(simd);
+            self.stretches::<S, 1, 2>(simd);
         }
     }
 }
@@ -372,7 +392,8 @@ impl<G: Group> PanelProducts<'_, '_, G> {
                 let stretch = first..usize::min(first + G::STRETCH, groups);
                 for (row, sums) in rows.clone().zip(&mut sums) {
                     let panel = &self.panel[row * groups..][..R * groups];
-                    add_products::<S, G, R, V>(simd, panel, vectors, groups, stretch.clone(), sums);
+                    let sums = sums.as_flattened_mut();
+                    add_products::<S, G, R, V>(simd, panel, vectors, stretch.clone(), sums, (V, 1));
                 }
             }
             for (row, sums) in rows.zip(&sums) {
@@ -446,7 +467,6 @@ macro_rules! each_row {
     };
 }
 
-#[cfg(target_arch = "x86_64")]
 pub(super) use each_row;
 
 /// The products of rows that are decoded on the way.
@@ -491,16 +511,18 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     lane_sums(simd, sums)
 }
 
-/// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums.
+/// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums: that of row `r` with
+/// vector `v` to number `r · row_step + v · vector_step`.
 #[inline(always)]
 fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     simd: S,
     panel: &[G],
     vectors: &[&[G]; V],
-    groups: usize,
     stretch: Range<usize>,
-    sums: &mut [[[f32; 16]; V]; R],
+    sums: &mut [[f32; 16]],
+    (row_step, vector_step): (usize, usize),
 ) {
+    let groups = vectors[0].len();
     let len = stretch.len();
     let mut rows: [&[G]; R] = [&[]; R];
     for r in 0..R {
@@ -513,7 +535,7 @@ fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     let mut lanes = [[simd.splat(0.0); V]; R];
     for r in 0..R {
         for v in 0..V {
-            lanes[r][v] = simd.load(&sums[r][v]);
+            lanes[r][v] = simd.load(&sums[r * row_step + v * vector_step]);
         }
     }
     for group in 0..len {
@@ -532,7 +554,7 @@ fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     }
     for r in 0..R {
         for v in 0..V {
-            simd.store(lanes[r][v], &mut sums[r][v]);
+            simd.store(lanes[r][v], &mut sums[r * row_step + v * vector_step]);
         }
     }
 }

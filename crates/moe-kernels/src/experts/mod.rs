@@ -12,7 +12,7 @@ pub use swiglu::Swiglu;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::view::{check_len, check_shape, slice, slice_mut};
-use crate::{Error, Matrix, Result, Rounding, Routing};
+use crate::{Activations, Error, Matrix, Result, Rounding, Routing};
 
 /// One projection of all experts.
 #[derive(Clone, Debug)]
@@ -30,6 +30,13 @@ impl<B: AsRef<[u8]>> ExpertMatrix<B> {
     pub const fn matrix(&self) -> &Matrix<B> {
         match self {
             Self::RowsOut(matrix) | Self::RowsIn(matrix) => matrix,
+        }
+    }
+
+    fn with_activations(self, activations: Activations) -> Self {
+        match self {
+            Self::RowsOut(matrix) => Self::RowsOut(matrix.with_activations(activations)),
+            Self::RowsIn(matrix) => Self::RowsIn(matrix.with_activations(activations)),
         }
     }
 
@@ -123,6 +130,14 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         gate_up.check("weights of gate_up", count, hidden, 2 * intermediate)?;
         down.check("weights of down", count, intermediate, hidden)?;
         Ok(Self { count, hidden, intermediate, gate_up, gate_up_bias, down, down_bias, swiglu })
+    }
+
+    /// How activations enter the products of weights in MXFP4; dense ones take them as they are.
+    #[must_use]
+    pub fn with_activations(mut self, activations: Activations) -> Self {
+        self.gate_up = self.gate_up.with_activations(activations);
+        self.down = self.down.with_activations(activations);
+        self
     }
 
     /// The number of experts.

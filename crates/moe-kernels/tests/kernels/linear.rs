@@ -1,5 +1,6 @@
 use lowfloat::DType;
-use moe_kernels::{Error, Matrix, Rounding, Strips, linear, reference};
+use moe_kernels::arch::Level;
+use moe_kernels::{Activations, Error, Matrix, Rounding, Strips, linear, reference};
 use ndarray::{Array2, ShapeBuilder, s};
 
 use crate::made::{
@@ -69,6 +70,96 @@ fn a_row_does_not_depend_on_its_batch_or_the_threads() {
                 assert_eq!(bits(&some), bits(all.slice(s![3..3 + count, ..])), "{name}, {count}");
             }
         }
+    }
+}
+
+/// Of a checkpoint that was converted without a loss the results are those of the original, but for tiles, which
+/// have no place for f32.
+#[test]
+fn bf16_held_in_f32_and_f16_gives_the_same_bits() {
+    for (outputs, cols) in [(33, 96), (5, 17), (40, 256), (21, 650)] {
+        // Values that all three types hold.
+        let values = numbers(outputs * cols, 23);
+        let values: Vec<f32> = values.iter().map(|value| (value * 100.0).round() / 64.0).collect();
+        let [f32s, bf16s, f16s] = DENSE.map(|dtype| dense(dtype, outputs, cols, &values).0);
+        for tokens in [1, 2, 3, 5, 12] {
+            let x = matrix(tokens, cols, 24).mapv(|x| half::bf16::from_f32(x).to_f32());
+            for rounding in [Rounding::None, Rounding::Bf16] {
+                if rounding == Rounding::Bf16 && Level::current().name() == "amx" {
+                    continue;
+                }
+                let run = |w: &Matrix<Vec<u8>>| {
+                    let mut y = Array2::from_elem((tokens, outputs), f32::NAN);
+                    linear(x.view(), w, None, rounding, y.view_mut()).unwrap();
+                    bits(&y)
+                };
+                let expected = run(&bf16s);
+                assert_eq!(run(&f32s), expected, "f32 {outputs}x{cols}, {tokens}");
+                assert_eq!(run(&f16s), expected, "f16 {outputs}x{cols}, {tokens}");
+            }
+        }
+    }
+}
+
+#[test]
+fn activations_of_eight_bits_are_near_and_the_same_in_any_batch() {
+    for (outputs, cols) in [(33, 96), (40, 256), (17, 2880)] {
+        let packed = Packed::new(outputs, cols, 8);
+        let w = packed.matrix().with_activations(Activations::Int8);
+        let x = matrix(11, cols, 25);
+        for rounding in [Rounding::None, Rounding::F16, Rounding::Bf16] {
+            let x = x.mapv(|x| rounding.round(x));
+            let run = |x: &Array2<f32>| {
+                let mut y = Array2::from_elem((x.nrows(), outputs), f32::NAN);
+                linear(x.view(), &w, None, rounding, y.view_mut()).unwrap();
+                y
+            };
+            let all = on_any_threads(|| run(&x));
+            for (t, row) in rows(&x) {
+                assert_eq!(bits(&run(&row)), bits(all.row(t)), "{outputs}x{cols}, token {t}");
+            }
+            let (mut apart, mut size) = (0.0, 0.0);
+            for (x, y) in x.outer_iter().zip(all.outer_iter()) {
+                let x = to_f64(x.as_slice().unwrap());
+                let expected = reference::linear(&x, &packed.decoded, None).unwrap();
+                for (y, expected) in y.iter().zip(expected) {
+                    apart += (f64::from(*y) - expected).powi(2);
+                    size += expected.powi(2);
+                }
+            }
+            // Half a step of a 127th, evenly distributed, beside evenly distributed values: 4e-3.
+            let distance = (apart / size).sqrt();
+            assert!((1e-3..8e-3).contains(&distance), "{outputs}x{cols} {rounding:?}: {distance}");
+        }
+    }
+}
+
+/// Integers of sixteen bits, where they take the place of bf16, are much nearer than bf16 itself.
+#[test]
+fn bf16_activations_are_products_of_bf16_in_any_batch() {
+    for (outputs, cols) in [(33, 96), (40, 256), (17, 2880)] {
+        let packed = Packed::new(outputs, cols, 8);
+        let w = packed.matrix();
+        let x = matrix(11, cols, 26).mapv(|x| half::bf16::from_f32(x * x * x).to_f32());
+        let run = |x: &Array2<f32>| {
+            let mut y = Array2::from_elem((x.nrows(), outputs), f32::NAN);
+            // Sums are rounded too; what is looked at is what was rounded.
+            linear(x.view(), &w, None, Rounding::Bf16, y.view_mut()).unwrap();
+            y
+        };
+        let all = on_any_threads(|| run(&x));
+        let mut other = 0;
+        for (t, row) in rows(&x) {
+            assert_eq!(bits(&run(&row)), bits(all.row(t)), "{outputs}x{cols}, token {t}");
+            let x = to_f64(row.as_slice().unwrap());
+            let expected = reference::linear(&x, &packed.decoded, None).unwrap();
+            for (y, expected) in all.row(t).iter().zip(expected) {
+                let rounded = half::bf16::from_f64(expected).to_f32();
+                other += usize::from(*y != rounded);
+                assert!((y - rounded).abs() <= expected.abs() as f32 / 100.0 + 1e-4);
+            }
+        }
+        assert!(other * 50 <= all.len(), "{other} of {} rounded to another neighbour", all.len());
     }
 }
 

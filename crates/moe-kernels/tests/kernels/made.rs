@@ -102,15 +102,17 @@ pub(crate) fn bits<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u32> {
     values.into_iter().map(|value| value.to_bits()).collect()
 }
 
-/// What `work` gives, which must be the same on one thread, two and three.
+/// What `work` gives, which must be the same on one thread, two, three, and more than there are cores.
 pub(crate) fn on_any_threads(work: impl Fn() -> Array2<f32> + Sync) -> Array2<f32> {
-    let results = [1, 2, 3].map(|threads| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let on = |threads| {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(&work)
-    });
-    assert_eq!(bits(&results[0]), bits(&results[1]), "one thread and two");
-    assert_eq!(bits(&results[0]), bits(&results[2]), "one thread and three");
-    let [result, ..] = results;
+    };
+    let result = on(1);
+    for threads in [2, 3, 2 * cores + 1, 8 * cores] {
+        assert_eq!(bits(&result), bits(&on(threads)), "one thread and {threads}");
+    }
     result
 }
 
