@@ -72,9 +72,9 @@ fn threads() -> usize {
 #[test]
 #[ignore = "measures"]
 fn launches_a_second() {
+    const LAUNCHES: u32 = 20_000;
     let _turn = turn();
     let (stream, data, workspace) = (stream(), malloc(64), malloc(WORKSPACE));
-    const LAUNCHES: u32 = 20_000;
     let begin = std::time::Instant::now();
     for _ in 0..LAUNCHES {
         Zero::prepare(data, 8).launch(workspace, stream);
