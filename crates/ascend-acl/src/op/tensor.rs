@@ -28,6 +28,19 @@ use crate::sys::{aclDataType, aclFormat};
 ///     Ok(())
 /// }
 /// ```
+///
+/// A view does not outlive its buffer:
+///
+/// ```compile_fail,E0505
+/// use ascend_acl::op::{self, Tensor};
+/// use ascend_acl::rt::{DeviceBuffer, Stream};
+///
+/// fn late(stream: &Stream, buffer: DeviceBuffer<f32>) -> ascend_acl::Result<()> {
+///     let view = buffer.tensor(&[4])?;
+///     drop(buffer);
+///     op::zero(stream, &view)
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Tensor<'a> {
     block: &'a Arc<Block>,

@@ -37,7 +37,15 @@ impl CaptureMode {
     }
 }
 
-/// A capture that goes on; see [`Stream::capture`].
+/// A capture that goes on; see [`Stream::capture`]. It ends on the thread that it began on, and does not go to another:
+///
+/// ```compile_fail,E0277
+/// fn elsewhere(capture: &ascend_acl::rt::Capture<'_>) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| capture.group(|| Ok(())));
+///     });
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Capture<'s> {
     stream: &'s Stream,

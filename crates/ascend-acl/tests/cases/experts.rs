@@ -64,7 +64,9 @@ fn placed() -> ([i32; 6], [i64; EXPERTS]) {
     let mut places = [0; 6];
     order.iter().enumerate().for_each(|(place, at)| places[*at] = place as i32);
     let mut counts = [0; EXPERTS];
-    CHOSEN.iter().for_each(|expert| counts[expert.cast_unsigned() as usize] += 1);
+    for expert in CHOSEN {
+        counts[expert.cast_unsigned() as usize] += 1;
+    }
     (places, counts)
 }
 

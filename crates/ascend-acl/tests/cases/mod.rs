@@ -3,6 +3,9 @@
 
 // The tests and the example each use their own part.
 #![allow(dead_code, unreachable_pub)]
+// Small indices become numbers of any type, results that must be exact are compared so, and matrices have
+// the sizes m, k, n.
+#![allow(clippy::cast_possible_wrap, clippy::float_cmp, clippy::many_single_char_names)]
 
 mod attention;
 mod bench;

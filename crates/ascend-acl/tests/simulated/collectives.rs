@@ -19,9 +19,9 @@ fn four_devices() {
         child.args(["--exact", "--ignored", "--nocapture", &name]);
         child.env("ASCEND_ACL_PATH", &libraries).env("ASCEND_SIM_DEVICES", "4");
         let output = child.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}\n{words}");
+        assert!(output.status.success() && printed.contains("1 passed"), "{printed}\n{words}");
     }
 }
 
@@ -103,7 +103,7 @@ fn rank(comm: &Comm) {
         [Message::Send(send.as_slice(), next), Message::Receive(receive.as_slice(), last)];
     comm.exchange(&stream, &messages).unwrap();
     assert_eq!(receive.to_vec().unwrap(), [last as f32, 10.0 * last as f32]);
-    if comm.rank() % 2 == 0 {
+    if comm.rank().is_multiple_of(2) {
         comm.send(&stream, &send, next).unwrap();
     } else {
         comm.receive(&stream, &receive, last).unwrap();

@@ -110,15 +110,11 @@ pub(crate) fn reset_counters() {
 /// Numbers of a type from f32.
 pub(crate) trait FromF32: Element {
     fn from_f32(value: f32) -> Self;
-    fn to_f32(self) -> f32;
 }
 
 impl FromF32 for f32 {
     fn from_f32(value: f32) -> Self {
         value
-    }
-    fn to_f32(self) -> f32 {
-        self
     }
 }
 
@@ -126,17 +122,11 @@ impl FromF32 for half::bf16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
-    fn to_f32(self) -> f32 {
-        self.to_f32()
-    }
 }
 
 impl FromF32 for half::f16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
-    }
-    fn to_f32(self) -> f32 {
-        self.to_f32()
     }
 }
 

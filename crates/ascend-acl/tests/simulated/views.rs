@@ -59,7 +59,7 @@ impl Model {
 }
 
 /// One change on both sides; what cannot be done is left out.
-fn apply<'a>(change: &Change, view: Tensor<'a>, model: Model) -> (Tensor<'a>, Model) {
+fn apply<'a>(change: &Change, view: &Tensor<'a>, model: Model) -> (Tensor<'a>, Model) {
     let rank = view.rank();
     match *change {
         Change::Transpose(a, b) if rank > 0 => {
@@ -114,10 +114,10 @@ fn apply<'a>(change: &Change, view: Tensor<'a>, model: Model) -> (Tensor<'a>, Mo
             let len = model.indices.len();
             match view.reshape(&[len]) {
                 Ok(merged) => (merged, Model { shape: vec![len], indices: model.indices }),
-                Err(_) => (view, model),
+                Err(_) => (*view, model),
             }
         }
-        _ => (view, model),
+        _ => (*view, model),
     }
 }
 
@@ -139,7 +139,7 @@ proptest! {
         let mut view = buffer.slice(skipped..).unwrap().tensor(&shape).unwrap();
         let mut model = Model { shape, indices: (skipped..skipped + len).collect() };
         for change in &changes {
-            (view, model) = apply(change, view, model);
+            (view, model) = apply(change, &view, model);
             let of_model: Vec<i64> = model.shape.iter().map(|dim| *dim as i64).collect();
             prop_assert_eq!(view.shape(), &of_model[..]);
             prop_assert_eq!(view.len(), model.indices.len());
@@ -167,7 +167,7 @@ proptest! {
         let turned = shaped.transpose(0, dims.len() - 1).unwrap();
         // A cut of an axis is always possible.
         let first = turned.dim(0) as usize;
-        if first % cut == 0 {
+        if first.is_multiple_of(cut) {
             let mut shape: Vec<usize> = turned.shape().iter().map(|dim| *dim as usize).collect();
             shape[0] = first / cut;
             shape.insert(1, cut);

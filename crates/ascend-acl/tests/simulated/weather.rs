@@ -24,9 +24,9 @@ fn in_folder(test: &str, libraries: &std::path::Path, variables: &[(&str, &str)]
     child.args(["--exact", "--ignored", "--nocapture", &format!("simulated::weather::{test}")]);
     child.env("ASCEND_ACL_PATH", libraries);
     let output = child.envs(variables.iter().copied()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{words}");
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}\n{words}");
 }
 
 #[test]
@@ -189,7 +189,10 @@ fn child_missing() {
     missing(op::addmm(&stream, &view, &view, &view, &view), "aclnnAddmm");
     missing(stream.synchronise_for(std::time::Duration::from_secs(1)), "WithTimeout");
     missing(stream.capture(CaptureMode::Global, |_| Ok(())).map(drop), "aclmdlRICaptureBegin");
-    assert!(matches!(Comm::all(&[device.clone()]).unwrap_err(), Error::NotFound { .. }));
+    assert!(matches!(
+        Comm::all(std::slice::from_ref(&device)).unwrap_err(),
+        Error::NotFound { .. }
+    ));
     // The older function makes events.
     let event = Event::timed(&device).unwrap();
     op::mm(&stream, &view, &view, &x.tensor(&[8, 8]).unwrap()).unwrap();
