@@ -48,7 +48,7 @@ fn every_case_in_every_form() {
     let rows = text.lines().map(str::trim_start);
     let rows = rows.filter(|line| line.starts_with("f32  ") || line.starts_with("bf16  "));
     assert_eq!(rows.count(), 16);
-    assert!(text.contains("random weights") && text.contains("experts"), "{text}");
+    assert!(text.contains("   experts  "), "{text}");
     assert!(!text.contains('\x1b'), "no colours where no terminal is");
 
     let report: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
