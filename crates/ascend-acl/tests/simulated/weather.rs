@@ -57,6 +57,28 @@ fn child_memory() {
 }
 
 #[test]
+fn a_workspace_does_not_fit() {
+    let variables = [("ASCEND_SIM_HBM", "33554432"), ("ASCEND_SIM_WORKSPACE", "67108864")];
+    in_weather("child_workspace", &variables);
+}
+
+#[test]
+#[ignore = "a child of `a_workspace_does_not_fit`"]
+fn child_workspace() {
+    let device = device();
+    let stream = Stream::new(&device).unwrap();
+    let x = DeviceBuffer::from_slice(&device, &[1.0_f32; 64]).unwrap();
+    let before = counters().alive();
+    let error = op::scale_in_place(&stream, &x.tensor(&[64]).unwrap(), 2.0).unwrap_err();
+    assert_eq!(error.class(), Class::OutOfMemory, "{error}");
+    let dropped = ascend().take_drop_errors();
+    assert!(dropped.is_empty(), "{dropped:?}");
+    // The executor was prepared and never ran.
+    assert_eq!(counters().alive(), before);
+    assert_eq!(x.to_vec().unwrap(), [1.0; 64]);
+}
+
+#[test]
 fn an_allocation_fails() {
     in_weather("child_allocation", &[("ASCEND_SIM_FAULTS", "malloc:2")]);
 }
