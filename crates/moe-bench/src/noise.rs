@@ -1,7 +1,6 @@
 //! What else the machine did while something was measured.
 
 use std::fs;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +41,7 @@ impl Noise {
 /// Watches the machine from when it is made.
 #[derive(Debug)]
 pub struct Watch {
-    start: Option<(Ticks, Instant)>,
+    start: Option<Ticks>,
     clock: Option<(f64, f64)>,
 }
 
@@ -50,8 +49,7 @@ impl Watch {
     /// From now on.
     #[must_use]
     pub fn start() -> Self {
-        let mut watch =
-            Self { start: Ticks::now().map(|ticks| (ticks, Instant::now())), clock: None };
+        let mut watch = Self { start: Ticks::now(), clock: None };
         watch.look();
         watch
     }
@@ -69,7 +67,7 @@ impl Watch {
     #[must_use]
     pub fn noise(mut self) -> Noise {
         self.look();
-        let shares = self.start.and_then(|(before, _)| Ticks::now()?.since(&before));
+        let shares = self.start.and_then(|before| Ticks::now()?.since(&before));
         Noise {
             stolen: shares.map(|(stolen, _)| stolen),
             others: shares.map(|(_, others)| others),

@@ -156,8 +156,8 @@ pub struct Profiled<B> {
 #[derive(Debug, Default)]
 struct Spent {
     seconds: [f64; StepKind::ALL.len()],
-    /// The steps before, the last one last: they tell products apart.
-    before: [Option<StepKind>; 2],
+    /// The step before: it tells products apart.
+    last: Option<StepKind>,
     gathered: bool,
 }
 
@@ -187,7 +187,7 @@ impl<B: Backend> Profiled<B> {
     /// Which product this is: of the head after rows were gathered, of the router after a norm, else the one after
     /// attention.
     fn product(&self) -> StepKind {
-        self.spent.lock().map_or(StepKind::Output, |spent| match spent.before[1] {
+        self.spent.lock().map_or(StepKind::Output, |spent| match spent.last {
             Some(StepKind::Norm) if spent.gathered => StepKind::Head,
             Some(StepKind::Norm) => StepKind::Router,
             _ => StepKind::Output,
@@ -206,7 +206,7 @@ impl Spent {
         if let Some(sum) = self.seconds.get_mut(kind as usize) {
             *sum += seconds;
         }
-        self.before = [self.before[1], Some(kind)];
+        self.last = Some(kind);
     }
 }
 
