@@ -1,10 +1,9 @@
 //! Where the time of a token goes.
 
-use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use moe_engine::backend::{Backend, Capabilities};
+use moe_engine::backend::{Backend, Batch, Best, Capabilities};
 use moe_engine::weights::LinearWeights;
 use moe_engine::{Model, Result};
 use moe_kernels::Experts;
@@ -26,9 +25,9 @@ pub enum StepKind {
     Qkv,
     /// The rotary embedding.
     Rope,
-    /// New keys and values into the cache.
+    /// Room in the caches, and what the device has to know of a batch.
     Cache,
-    /// Attention over the cache.
+    /// New keys and values into the cache, and attention over it.
     Attention,
     /// The projection after attention.
     Output,
@@ -213,14 +212,24 @@ impl Spent {
 impl<B: Backend> Backend for Profiled<B> {
     type Vector = B::Vector;
     type Linear = B::Linear;
+    type Qkv = B::Qkv;
     type Experts = B::Experts;
     type Buffer = B::Buffer;
     type Routing = B::Routing;
     type Scratch = B::Scratch;
+    type Pass = B::Pass;
     type Cache = B::Cache;
 
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
+    }
+
+    fn weight_form(&self) -> &'static str {
+        self.inner.weight_form()
+    }
+
+    fn is_queued(&self) -> bool {
+        self.inner.is_queued()
     }
 
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
@@ -235,6 +244,14 @@ impl<B: Backend> Backend for Profiled<B> {
         self.inner.upload_linear(weights)
     }
 
+    fn upload_qkv(&self, weights: [LinearWeights; 3]) -> Result<Self::Qkv> {
+        self.inner.upload_qkv(weights)
+    }
+
+    fn upload_output(&self, weights: LinearWeights) -> Result<Self::Linear> {
+        self.inner.upload_output(weights)
+    }
+
     fn upload_experts(&self, experts: Experts<Bytes>) -> Result<Self::Experts> {
         self.inner.upload_experts(experts)
     }
@@ -243,33 +260,66 @@ impl<B: Backend> Backend for Profiled<B> {
         self.inner.linear_bytes(weights)
     }
 
+    fn qkv_bytes(&self, weights: &Self::Qkv) -> u64 {
+        self.inner.qkv_bytes(weights)
+    }
+
     fn expert_bytes(&self, experts: &Self::Experts) -> u64 {
         self.inner.expert_bytes(experts)
     }
 
-    fn buffer(&self, columns: usize) -> Result<Self::Buffer> {
-        self.inner.buffer(columns)
+    fn buffer(&self, columns: usize, most: usize) -> Result<Self::Buffer> {
+        self.inner.buffer(columns, most)
     }
 
-    fn resize(&self, buffer: &mut Self::Buffer, rows: usize) -> Result<()> {
-        self.inner.resize(buffer, rows)
+    fn qkv_buffers(&self, most: usize) -> Result<[Self::Buffer; 3]> {
+        self.inner.qkv_buffers(most)
     }
 
-    fn routing(&self) -> Result<Self::Routing> {
-        self.inner.routing()
+    fn routing(&self, most: usize) -> Result<Self::Routing> {
+        self.inner.routing(most)
     }
 
-    fn scratch(&self) -> Result<Self::Scratch> {
-        self.inner.scratch()
+    fn scratch(&self, most: usize) -> Result<Self::Scratch> {
+        self.inner.scratch(most)
     }
 
-    fn cache(&self, window: Option<usize>, width: usize) -> Result<Self::Cache> {
-        self.inner.cache(window, width)
+    fn pass(&self, most: usize) -> Result<Self::Pass> {
+        self.inner.pass(most)
     }
 
-    fn embed(&self, table: &Self::Linear, tokens: &[u32], x: &mut Self::Buffer) -> Result<()> {
+    fn cache(&self) -> Result<Self::Cache> {
+        self.inner.cache()
+    }
+
+    fn begin(
+        &self,
+        pass: &mut Self::Pass,
+        batch: &Batch<'_>,
+        caches: &mut [&mut Self::Cache],
+    ) -> Result<()> {
         self.gathered(false);
-        self.timed(StepKind::Embed, |inner| inner.embed(table, tokens, x))
+        // Watched, so that every step is one that can be timed.
+        let mut batch = *batch;
+        batch.watched = true;
+        self.timed(StepKind::Cache, |inner| inner.begin(pass, &batch, caches))
+    }
+
+    fn through(
+        &self,
+        pass: &mut Self::Pass,
+        steps: impl FnMut(&mut Self::Pass) -> Result<()>,
+    ) -> Result<()> {
+        self.inner.through(pass, steps)
+    }
+
+    fn embed(
+        &self,
+        pass: &mut Self::Pass,
+        table: &Self::Linear,
+        x: &mut Self::Buffer,
+    ) -> Result<()> {
+        self.timed(StepKind::Embed, |inner| inner.embed(pass, table, x))
     }
 
     fn rms_norm(
@@ -281,51 +331,53 @@ impl<B: Backend> Backend for Profiled<B> {
         self.timed(StepKind::Norm, |inner| inner.rms_norm(x, weight, y))
     }
 
+    fn add_rms_norm(
+        &self,
+        x: &mut Self::Buffer,
+        update: &Self::Buffer,
+        weight: &Self::Vector,
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
+        self.timed(StepKind::Norm, |inner| inner.add_rms_norm(x, update, weight, y))
+    }
+
     fn linear(&self, x: &Self::Buffer, weights: &Self::Linear, y: &mut Self::Buffer) -> Result<()> {
         self.timed(self.product(), |inner| inner.linear(x, weights, y))
     }
 
-    fn qkv(
-        &self,
-        x: &Self::Buffer,
-        weights: [&Self::Linear; 3],
-        y: [&mut Self::Buffer; 3],
-    ) -> Result<()> {
+    fn qkv(&self, x: &Self::Buffer, weights: &Self::Qkv, y: [&mut Self::Buffer; 3]) -> Result<()> {
         self.timed(StepKind::Qkv, |inner| inner.qkv(x, weights, y))
     }
 
-    fn rope(&self, positions: &[usize], x: &mut Self::Buffer) -> Result<()> {
-        self.timed(StepKind::Rope, |inner| inner.rope(positions, x))
-    }
-
-    fn append_kv(
+    fn rope(
         &self,
-        cache: &mut Self::Cache,
-        keys: &Self::Buffer,
-        values: &Self::Buffer,
-        rows: Range<usize>,
+        pass: &mut Self::Pass,
+        queries: &mut Self::Buffer,
+        keys: &mut Self::Buffer,
     ) -> Result<()> {
-        self.timed(StepKind::Cache, |inner| inner.append_kv(cache, keys, values, rows))
+        self.timed(StepKind::Rope, |inner| inner.rope(pass, queries, keys))
     }
 
-    fn attend(
+    fn attention(
         &self,
-        queries: &Self::Buffer,
-        rows: Range<usize>,
-        cache: &mut Self::Cache,
+        pass: &mut Self::Pass,
+        layer: usize,
+        qkv: [&Self::Buffer; 3],
+        caches: &mut [&mut Self::Cache],
         sinks: &Self::Vector,
         y: &mut Self::Buffer,
     ) -> Result<()> {
-        self.timed(StepKind::Attention, |inner| inner.attend(queries, rows, cache, sinks, y))
+        self.timed(StepKind::Attention, |inner| inner.attention(pass, layer, qkv, caches, sinks, y))
     }
 
     fn route(
         &self,
+        pass: &mut Self::Pass,
         logits: &Self::Buffer,
         count: usize,
         routing: &mut Self::Routing,
     ) -> Result<()> {
-        self.timed(StepKind::Router, |inner| inner.route(logits, count, routing))
+        self.timed(StepKind::Router, |inner| inner.route(pass, logits, count, routing))
     }
 
     fn moe_ffn(
@@ -343,13 +395,23 @@ impl<B: Backend> Backend for Profiled<B> {
         self.timed(StepKind::Add, |inner| inner.add(x, y))
     }
 
-    fn gather(&self, x: &Self::Buffer, rows: &[usize], y: &mut Self::Buffer) -> Result<()> {
+    fn gather(
+        &self,
+        pass: &mut Self::Pass,
+        x: &Self::Buffer,
+        rows: &[usize],
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
         self.gathered(true);
-        self.timed(StepKind::Head, |inner| inner.gather(x, rows, y))
+        self.timed(StepKind::Head, |inner| inner.gather(pass, x, rows, y))
     }
 
     fn read(&self, buffer: &Self::Buffer) -> Result<Vec<f32>> {
         self.timed(StepKind::Read, |inner| inner.read(buffer))
+    }
+
+    fn best(&self, logits: &Self::Buffer, count: usize, below: usize) -> Result<Vec<Best>> {
+        self.timed(StepKind::Read, |inner| inner.best(logits, count, below))
     }
 
     fn first_not_finite(&self, buffer: &Self::Buffer) -> Result<Option<(usize, f32)>> {
@@ -360,8 +422,8 @@ impl<B: Backend> Backend for Profiled<B> {
         self.inner.read_routing(routing)
     }
 
-    fn experts_chosen(&self, routing: &Self::Routing) -> Result<usize> {
-        self.inner.experts_chosen(routing)
+    fn experts_chosen(&self, pass: &Self::Pass, layer: usize) -> usize {
+        self.inner.experts_chosen(pass, layer)
     }
 
     fn cache_len(&self, cache: &Self::Cache) -> usize {
@@ -376,19 +438,20 @@ impl<B: Backend> Backend for Profiled<B> {
         self.inner.truncate(cache, len)
     }
 
-    fn export(&self, cache: &Self::Cache) -> Result<(Vec<u8>, Vec<u8>, usize)> {
-        self.inner.export(cache)
+    fn export(&self, cache: &Self::Cache, layer: usize) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+        self.inner.export(cache, layer)
     }
 
     fn import(
         &self,
         cache: &mut Self::Cache,
+        layer: usize,
         keys: &[u8],
         values: &[u8],
         first: usize,
         len: usize,
     ) -> Result<bool> {
-        self.inner.import(cache, keys, values, first, len)
+        self.inner.import(cache, layer, keys, values, first, len)
     }
 }
 

@@ -24,6 +24,17 @@ pub enum LayerKind {
     Full,
 }
 
+impl LayerKind {
+    /// The name: `sliding` or `full`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sliding => "sliding",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// The sizes and constants of a gpt-oss model.
 ///
 /// ```

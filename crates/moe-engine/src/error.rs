@@ -123,6 +123,56 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The model cannot run on the device.
+    #[error("the model cannot run on this device: {reason}")]
+    Plan {
+        /// What is missing, and what was expected.
+        reason: String,
+    },
+    /// The model does not fit on the device.
+    #[error(
+        "the model takes {} bytes on the device, {} of them weights and {} cache, and {} are free{}",
+        needed,
+        weights,
+        cache,
+        free,
+        Helps(ways)
+    )]
+    DeviceMemory {
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes of weights among them.
+        weights: u64,
+        /// Bytes of keys and values among them.
+        cache: u64,
+        /// Bytes that the device has free.
+        free: u64,
+        /// What would help.
+        ways: Vec<String>,
+    },
+    /// There is no room for keys and values of more tokens; sequences that are there already go on, and room comes back when one
+    /// is dropped.
+    #[error(
+        "the cache of {} layers has room for {free} more positions, {needed} are needed, counted in blocks of 128",
+        layers.name()
+    )]
+    CacheFull {
+        /// Which layers.
+        layers: crate::LayerKind,
+        /// Positions that are needed.
+        needed: usize,
+        /// Positions that are there.
+        free: usize,
+    },
+    /// An accelerator fails.
+    #[cfg(feature = "ascend")]
+    #[error("{step}: {source}")]
+    Device {
+        /// The step during which it was found; steps are queued, so an earlier one may be to blame.
+        step: String,
+        /// What it says.
+        source: ascend_acl::Error,
+    },
     /// It was asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -211,6 +261,11 @@ impl Error {
         move |source| Self::Io { action, path: path.into(), source }
     }
 
+    #[cfg(feature = "ascend")]
+    pub(crate) fn device(step: &str) -> impl FnOnce(ascend_acl::Error) -> Self {
+        move |source| Self::Device { step: step.to_owned(), source }
+    }
+
     pub(crate) fn config(path: &Path, field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Config { path: path.to_owned(), field: field.into(), reason: reason.into() }
     }
@@ -221,6 +276,14 @@ struct Field<'a>(&'a str);
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+struct Helps<'a>(&'a [String]);
+
+impl fmt::Display for Helps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; it would help: {}", self.0.join(", ")) }
     }
 }
 

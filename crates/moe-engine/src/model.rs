@@ -11,10 +11,14 @@ use std::sync::Mutex;
 use moe_kernels::{Activations, Repack};
 
 use crate::backend::{Backend, Cpu};
+#[cfg(feature = "ascend")]
+use crate::backend::{Npu, NpuOptions, Ranks};
 use crate::weights::{LayerWeights, LinearWeights, Weights, repacked};
 use crate::{Config, Error, LayerKind, Precision, Result};
 use workspace::Workspace;
 
+#[cfg(feature = "ascend")]
+pub(crate) use forward::LOGITS_ROWS;
 pub use forward::{Feed, Usage, Wanted};
 pub use observer::{At, Observer};
 
@@ -93,9 +97,7 @@ pub struct Model<B: Backend = Cpu> {
 #[derive(Debug)]
 struct Layer<B: Backend> {
     input_norm: B::Vector,
-    query: B::Linear,
-    key: B::Linear,
-    value: B::Linear,
+    qkv: B::Qkv,
     sinks: B::Vector,
     output: B::Linear,
     post_attention_norm: B::Vector,
@@ -124,28 +126,65 @@ impl Model<Cpu> {
             }
             (form, file) => form.zip(file.as_deref()),
         };
-        let path = locate(path.as_ref());
-        // Otherwise the first thing missed would be a file in it.
-        path.metadata().map_err(Error::io("open", &path))?;
-        let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
-        let config = Config::open(folder)?;
+        let (path, folder) = locate(path.as_ref())?;
+        let config = Config::open(&folder)?;
         let cpu = Cpu::new(&config, options.precision, options.threads)?;
         let cpu = cpu.with_dense(options.dense);
         let mut weights = cpu.run(|| Weights::open(&path, &config, options.check))?;
         // Sessions belong to the weights as they are stored.
-        let fingerprint = fingerprint::fingerprint(&config, &weights, options)?;
+        let fingerprint = fingerprint::fingerprint(&config, &weights, options, "")?;
         if let Some((form, file)) = repack {
-            cpu.run(|| repacked::keep(&mut weights, form, file, folder))?;
+            cpu.run(|| repacked::keep(&mut weights, form, file, &folder))?;
         }
         Self::assemble(path, config, weights, cpu, options, fingerprint)
     }
 }
 
-/// The folder itself, or its `original/` where all the rest was left out of the download.
-fn locate(path: &Path) -> PathBuf {
+#[cfg(feature = "ascend")]
+impl Model<Npu> {
+    /// Opens a checkpoint on an Ascend NPU, in one of the forms that [`open`](Model::open) takes. Weights are streamed to the device
+    /// through two pieces of pinned memory. With other ranks it gets a part of the experts.
+    ///
+    /// ```no_run
+    /// use ascend_acl::Ascend;
+    /// use moe_engine::backend::NpuOptions;
+    /// use moe_engine::{Model, Options, Precision};
+    ///
+    /// let options = Options { precision: Precision::Bf16, ..Options::default() };
+    /// let ascend = Ascend::load()?;
+    /// let model = Model::open_npu("gpt-oss-20b", &ascend, &options, &NpuOptions::default(), None)?;
+    /// println!("{}", model.backend().planned());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Npu::open`], of [`open`](Model::open), and what uploading fails with.
+    pub fn open_npu(
+        path: impl AsRef<Path>,
+        ascend: &ascend_acl::Ascend,
+        options: &Options,
+        npu: &NpuOptions,
+        ranks: Option<Ranks>,
+    ) -> Result<Self> {
+        let (path, folder) = locate(path.as_ref())?;
+        let config = Config::open(&folder)?;
+        let weights = Weights::open(&path, &config, options.check)?;
+        let backend = Npu::with_ranks(ascend, &config, &weights, options, npu, ranks)?;
+        Self::with_backend(path, config, weights, backend, options)
+    }
+}
+
+/// The path itself, or its `original/` where all the rest was left out of the download; and the folder of the configuration.
+fn locate(path: &Path) -> Result<(PathBuf, PathBuf)> {
     let original = path.join("original");
     let has = |folder: &Path| folder.join(crate::config::CONFIG).is_file();
-    if path.is_dir() && !has(path) && has(&original) { original } else { path.to_owned() }
+    let path =
+        if path.is_dir() && !has(path) && has(&original) { original } else { path.to_owned() };
+    // Otherwise the first thing missed would be a file in it.
+    path.metadata().map_err(Error::io("open", &path))?;
+    let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
+    let folder = folder.to_owned();
+    Ok((path, folder))
 }
 
 impl<B: Backend> Model<B> {
@@ -161,7 +200,8 @@ impl<B: Backend> Model<B> {
         backend: B,
         options: &Options,
     ) -> Result<Self> {
-        let fingerprint = fingerprint::fingerprint(&config, &weights, options)?;
+        let form = backend.weight_form();
+        let fingerprint = fingerprint::fingerprint(&config, &weights, options, form)?;
         Self::assemble(path.into(), config, weights, backend, options, fingerprint)
     }
 
@@ -238,7 +278,7 @@ impl<B: Backend> Model<B> {
     /// Bytes that a session holds, those included that it shares with forks.
     #[must_use]
     pub fn kv_bytes(&self, session: &crate::Session<B>) -> u64 {
-        session.caches.iter().map(|cache| self.backend.cache_bytes(cache)).sum()
+        self.backend.cache_bytes(&session.cache)
     }
 }
 
@@ -246,11 +286,9 @@ impl<B: Backend> Layer<B> {
     fn upload(backend: &B, weights: LayerWeights) -> Result<Self> {
         Ok(Self {
             input_norm: backend.upload_vector(weights.input_norm)?,
-            query: backend.upload_linear(weights.query)?,
-            key: backend.upload_linear(weights.key)?,
-            value: backend.upload_linear(weights.value)?,
+            qkv: backend.upload_qkv([weights.query, weights.key, weights.value])?,
             sinks: backend.upload_vector(weights.sinks)?,
-            output: backend.upload_linear(weights.output)?,
+            output: backend.upload_output(weights.output)?,
             post_attention_norm: backend.upload_vector(weights.post_attention_norm)?,
             router: backend.upload_linear(weights.router)?,
             experts: backend.upload_experts(weights.experts)?,

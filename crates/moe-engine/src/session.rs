@@ -34,8 +34,7 @@ pub struct Session<B: Backend = Cpu> {
     pub(crate) tokens: Vec<u32>,
     /// How many of the tokens are in the caches.
     pub(crate) evaluated: usize,
-    /// Layer after layer.
-    pub(crate) caches: Vec<B::Cache>,
+    pub(crate) cache: B::Cache,
 }
 
 impl<B: Backend> Session<B> {
@@ -77,7 +76,7 @@ impl<B: Backend> Session<B> {
             model: self.model,
             tokens: self.tokens.clone(),
             evaluated: self.evaluated,
-            caches: self.caches.clone(),
+            cache: self.cache.clone(),
         }
     }
 }
@@ -88,10 +87,8 @@ impl<B: Backend> Model<B> {
     /// # Errors
     /// When the device has no space for it.
     pub fn session(&self) -> Result<Session<B>> {
-        let caches = (0..self.config.layers.len())
-            .map(|layer| self.backend.cache(self.config.window(layer), self.config.kv_width()));
-        let caches = caches.collect::<Result<_>>()?;
-        Ok(Session { model: self.fingerprint, tokens: Vec::new(), evaluated: 0, caches })
+        let cache = self.backend.cache()?;
+        Ok(Session { model: self.fingerprint, tokens: Vec::new(), evaluated: 0, cache })
     }
 
     /// Forgets the tokens from `len` on.
@@ -115,14 +112,9 @@ impl<B: Backend> Model<B> {
     /// Makes the caches hold no more than `len` positions, none where they cannot go back that far.
     pub(crate) fn rewind(&self, session: &mut Session<B>, len: usize) -> Result<()> {
         // After a failure some layers may be ahead of the others.
-        let target = len.min(session.evaluated);
-        let mut whole = true;
-        for cache in &mut session.caches {
-            whole &= self.backend.truncate(cache, target)?;
-        }
-        session.evaluated = target;
-        if !whole {
-            session.caches = self.session()?.caches;
+        session.evaluated = len.min(session.evaluated);
+        if !self.backend.truncate(&mut session.cache, session.evaluated)? {
+            session.cache = self.backend.cache()?;
             session.evaluated = 0;
         }
         Ok(())
@@ -148,7 +140,7 @@ impl<B: Backend> Model<B> {
     }
 
     pub(crate) fn check_session(&self, session: &Session<B>) -> Result<()> {
-        if session.model == self.fingerprint && session.caches.len() == self.config.layers.len() {
+        if session.model == self.fingerprint {
             return Ok(());
         }
         Err(Error::Session { reason: "the session is of another model or precision".to_owned() })

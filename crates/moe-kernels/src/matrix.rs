@@ -146,6 +146,15 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         }
     }
 
+    /// The codes and the scales of a row of MXFP4; `None` for other weights, and where there is no such row.
+    #[must_use]
+    pub fn mxfp4_row(&self, row: usize) -> Option<(&[u8], &[u8])> {
+        match &self.packing {
+            Packing::Mxfp4 { blocks, scales, .. } => Some((blocks.row(row)?, scales.row(row)?)),
+            _ => None,
+        }
+    }
+
     /// Bytes of a row as stored.
     pub(crate) fn row_bytes(&self) -> usize {
         self.byte_len().checked_div(self.rows).unwrap_or(0)

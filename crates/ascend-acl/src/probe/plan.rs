@@ -42,7 +42,6 @@ const GROUPED: Ways = &[
     (On::Only950, &["aclnnGroupedMatmulWeightNz"]),
     (On::All, &["aclnnGroupedMatmulV5"]),
     (On::All, &["aclnnGroupedMatmulV4"]),
-    (On::All, &["aclnnAddmm"]),
 ];
 const LINEAR: Ways = &[(On::All, &["aclnnAddmm"]), (On::All, &["aclnnMm", "aclnnAdd"])];
 const NORM: Ways = &[(On::All, &["aclnnAddRmsNorm"]), (On::All, &["aclnnAdd", "aclnnRmsNorm"])];
@@ -62,11 +61,7 @@ const STEPS: [(&str, Ways); 15] = [
     ("query, key, value", LINEAR),
     (
         "rotary positions",
-        &[
-            (On::All, &["aclnnApplyRotaryPosEmb"]),
-            (On::All, &["aclnnRotaryPositionEmbedding"]),
-            (On::All, &["aclnnMul", "aclnnAdd"]),
-        ],
+        &[(On::All, &["aclnnApplyRotaryPosEmb"]), (On::All, &["aclnnRotaryPositionEmbedding"])],
     ),
     ("cache write", &[(On::All, &["aclnnScatterPaKvCache"]), (On::All, &["aclnnScatterNdUpdate"])]),
     (
@@ -78,7 +73,6 @@ const STEPS: [(&str, Ways); 15] = [
                 On::Up910,
                 &["aclnnFusedInferAttentionScoreV3", "aclnnSub", "aclnnSigmoid", "aclnnMul"],
             ),
-            (On::All, &["aclnnBatchMatMul", "aclnnAdd", "aclnnCat", "aclnnSoftmax"]),
         ],
     ),
     ("attention output", LINEAR),
@@ -115,7 +109,7 @@ const STEPS: [(&str, Ways); 15] = [
     (
         "logits and choice of a token",
         &[
-            (On::All, &["aclnnRmsNorm", "aclnnIndexSelect", "aclnnMm", "aclnnArgMax"]),
+            (On::All, &["aclnnRmsNorm", "aclnnIndexSelect", "aclnnMm", "aclnnMaxDim"]),
             (On::All, &["aclnnRmsNorm", "aclnnIndexSelect", "aclnnMm", "aclnnTopk"]),
         ],
     ),

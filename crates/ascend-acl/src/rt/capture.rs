@@ -1,6 +1,5 @@
 //! Writing a stream's tasks down instead of running them.
 
-use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,8 +48,6 @@ impl CaptureMode {
 #[derive(Debug)]
 pub struct Capture<'s> {
     stream: &'s Stream,
-    id: u64,
-    parts: RefCell<Vec<Part>>,
     /// A capture ends on the thread that it began on.
     not_send: PhantomData<*mut ()>,
 }
@@ -89,9 +86,7 @@ impl Stream {
         record: impl FnOnce(&Capture<'_>) -> Result<R>,
     ) -> Result<(Graph, R)> {
         let session = Session::begin(self, mode)?;
-        let id = CAPTURES.fetch_add(1, Ordering::Relaxed) + 1;
-        let capture =
-            Capture { stream: self, id, parts: RefCell::default(), not_send: PhantomData };
+        let capture = Capture { stream: self, not_send: PhantomData };
         let recorded = record(&capture);
         let ended = session.end();
         let recorded = match recorded {
@@ -104,9 +99,56 @@ impl Stream {
             }
         };
         let (handle, recording) = ended?;
-        let parts = capture.parts.into_inner();
-        let graph = Graph::new(&self.device, handle, id, parts, recording)?;
+        let graph = Graph::new(&self.device, handle, recording)?;
         Ok((graph, recorded))
+    }
+
+    /// Puts on the stream what `record` does. While the stream is captured, that becomes a group, as with
+    /// [`Capture::group`]: for code that does not know whether it is captured. Otherwise there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `record`; [`Error::Capturing`] inside another group.
+    pub fn group(&self, record: impl FnOnce() -> Result<()>) -> Result<Option<Group>> {
+        if !matches!(lock(&self.state).mode, Mode::Capture(_)) {
+            return record().map(|()| None);
+        }
+        let acl = self.device.ascend.acl();
+        let (begin, end) = (acl.aclmdlRICaptureTaskGrpBegin()?, acl.aclmdlRICaptureTaskGrpEnd()?);
+        self.recording("aclmdlRICaptureTaskGrpBegin", |recording| {
+            if recording.group.is_some() {
+                return Err(Error::Capturing { call: "aclmdlRICaptureTaskGrpBegin" });
+            }
+            // SAFETY: the stream lives as long as the borrow.
+            let code = unsafe { begin(self.handle.get()) };
+            self.device.check("aclmdlRICaptureTaskGrpBegin", code)?;
+            recording.group = Some(recording.len());
+            Ok(())
+        })?;
+        let recorded = record();
+        let group = self.recording("aclmdlRICaptureTaskGrpEnd", |recording| {
+            let mut group = ptr::null_mut();
+            // SAFETY: the stream lives as long as the borrow; `group` can be written to.
+            let code = unsafe { end(self.handle.get(), &raw mut group) };
+            let begin = recording.group.take().unwrap_or_default();
+            let kept = recording.since(begin);
+            self.device.check("aclmdlRICaptureTaskGrpEnd", code)?;
+            recording.parts.push(Part { handle: Handle::new(group), kept });
+            Ok(Group { graph: recording.id, index: recording.parts.len() - 1 })
+        });
+        recorded?;
+        group.map(Some)
+    }
+
+    fn recording<R>(
+        &self,
+        call: &'static str,
+        action: impl FnOnce(&mut Recording) -> Result<R>,
+    ) -> Result<R> {
+        match &mut lock(&self.state).mode {
+            Mode::Capture(recording) => action(recording),
+            Mode::Eager | Mode::Update(_) => Err(Error::Capturing { call }),
+        }
     }
 }
 
@@ -123,43 +165,9 @@ impl Capture<'_> {
     ///
     /// Those of `record`; [`Error::Capturing`] inside another group.
     pub fn group(&self, record: impl FnOnce() -> Result<()>) -> Result<Group> {
-        let acl = self.stream.device.ascend.acl();
-        let (begin, end) = (acl.aclmdlRICaptureTaskGrpBegin()?, acl.aclmdlRICaptureTaskGrpEnd()?);
-        self.recording("aclmdlRICaptureTaskGrpBegin", |recording| {
-            if recording.group.is_some() {
-                return Err(Error::Capturing { call: "aclmdlRICaptureTaskGrpBegin" });
-            }
-            // SAFETY: the stream lives as long as the borrow.
-            let code = unsafe { begin(self.stream.handle.get()) };
-            self.stream.device.check("aclmdlRICaptureTaskGrpBegin", code)?;
-            recording.group = Some(recording.len());
-            Ok(())
-        })?;
-        let recorded = record();
-        let part = self.recording("aclmdlRICaptureTaskGrpEnd", |recording| {
-            let mut group = ptr::null_mut();
-            // SAFETY: the stream lives as long as the borrow; `group` can be written to.
-            let code = unsafe { end(self.stream.handle.get(), &raw mut group) };
-            let begin = recording.group.take().unwrap_or_default();
-            let kept = recording.since(begin);
-            self.stream.device.check("aclmdlRICaptureTaskGrpEnd", code)?;
-            Ok(Part { handle: Handle::new(group), kept })
-        });
-        recorded?;
-        let mut parts = self.parts.borrow_mut();
-        parts.push(part?);
-        Ok(Group { graph: self.id, index: parts.len() - 1 })
-    }
-
-    fn recording<R>(
-        &self,
-        call: &'static str,
-        action: impl FnOnce(&mut Recording) -> Result<R>,
-    ) -> Result<R> {
-        match &mut lock(&self.stream.state).mode {
-            Mode::Capture(recording) => action(recording),
-            Mode::Eager | Mode::Update(_) => Err(Error::Capturing { call }),
-        }
+        // The stream is captured as long as this lives.
+        let ended = Error::Capturing { call: "aclmdlRICaptureTaskGrpBegin" };
+        self.stream.group(record)?.ok_or(ended)
     }
 }
 
@@ -187,7 +195,8 @@ impl<'s> Session<'s> {
         // SAFETY: the stream lives as long as the borrow.
         let code = unsafe { begin(stream.handle.get(), mode.code()) };
         device.check("aclmdlRICaptureBegin", code)?;
-        state.mode = Mode::Capture(Recording::new(workspace, mode != CaptureMode::Relaxed));
+        let id = CAPTURES.fetch_add(1, Ordering::Relaxed) + 1;
+        state.mode = Mode::Capture(Recording::new(id, workspace, mode != CaptureMode::Relaxed));
         stream.progress.set_captured(true);
         device.begin_capture(mark);
         Ok(Self { stream, mark, is_open: true })

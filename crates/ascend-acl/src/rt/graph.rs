@@ -71,11 +71,11 @@ impl Graph {
     pub(super) fn new(
         device: &Arc<Shared>,
         handle: Handle,
-        id: u64,
-        parts: Vec<Part>,
         mut recording: Recording,
     ) -> Result<Self> {
         let workspace = std::mem::take(&mut recording.workspace);
+        let parts = std::mem::take(&mut recording.parts);
+        let id = recording.id;
         let kept = recording.into_kept();
         let events =
             Event::create(device, false).and_then(|ran| Ok((ran, Event::create(device, false)?)));
@@ -205,7 +205,7 @@ impl Update<'_> {
                     // SAFETY: the stream lives as long as the borrow, the group as long as its graph.
                     let code = unsafe { begin(stream.handle.get(), handle.get()) };
                     graph.device.check("aclmdlRICaptureTaskUpdateBegin", code)?;
-                    state.mode = Mode::Update(Recording::new(workspace, false));
+                    state.mode = Mode::Update(Recording::new(0, workspace, false));
                     Ok(())
                 })
             } else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::block::Block;
 use super::device::Shared;
+use super::graph::Part;
 use super::workspace::Workspace;
 use crate::error::Result;
 use crate::sys::aclmdlRICaptureMode;
@@ -11,6 +12,10 @@ use crate::sys::aclmdlRICaptureMode;
 /// Tasks on their way into a graph.
 #[derive(Debug)]
 pub(super) struct Recording {
+    /// Which capture, 0 for an update.
+    pub(super) id: u64,
+    /// The groups so far.
+    pub(super) parts: Vec<Part>,
     /// Everything that the tasks use.
     kept: Vec<Arc<Block>>,
     /// Where the kept memory of the open task group begins.
@@ -22,8 +27,8 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(workspace: Workspace, is_strict: bool) -> Self {
-        Self { kept: Vec::new(), group: None, workspace, is_strict }
+    pub(super) fn new(id: u64, workspace: Workspace, is_strict: bool) -> Self {
+        Self { id, parts: Vec::new(), kept: Vec::new(), group: None, workspace, is_strict }
     }
 
     pub(super) fn keep<'a>(&mut self, blocks: impl Iterator<Item = &'a Arc<Block>>) {

@@ -13,10 +13,21 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use safeshards::Bytes;
 
-use super::{Backend, Capabilities};
+use super::{Backend, Batch, Best, Capabilities};
 use crate::cache::Pages;
 use crate::weights::LinearWeights;
 use crate::{Config, Error, Precision, Result};
+
+/// The same with pages of any type.
+macro_rules! each {
+    ($store:expr, $pages:ident => $result:expr) => {
+        match $store {
+            Store::F32($pages) => $result,
+            Store::Bf16($pages) => $result,
+            Store::F16($pages) => $result,
+        }
+    };
+}
 
 /// Computes on the processor's cores, over the weights where they are mapped.
 #[derive(Clone, Debug)]
@@ -27,6 +38,8 @@ pub struct Cpu {
     heads: Heads,
     rope: Arc<Rope>,
     eps: f32,
+    /// The keys that each layer sees.
+    windows: Arc<[Option<usize>]>,
 }
 
 impl Cpu {
@@ -48,6 +61,7 @@ impl Cpu {
             heads: config.heads,
             rope: Arc::new(Rope::new(&config.rope)?),
             eps: config.rms_norm_eps,
+            windows: (0..config.layers.len()).map(|layer| config.window(layer)).collect(),
         })
     }
 
@@ -58,6 +72,34 @@ impl Cpu {
     pub fn with_dense(mut self, dense: Option<Repack>) -> Self {
         self.dense = dense;
         self
+    }
+
+    /// Attention of these rows over what a layer has kept, whose last positions are theirs; afterwards the layer gives up
+    /// what no later position sees.
+    fn attend(
+        &self,
+        queries: &CpuBuffer,
+        rows: Range<usize>,
+        store: &mut Store,
+        sinks: &[f32],
+        y: &mut CpuBuffer,
+    ) -> Result<()> {
+        let mut out = y.values.slice_axis_mut(Axis(0), Slice::from(rows.clone()));
+        each!(store, pages => {
+            let attention = Attention {
+                heads: self.heads,
+                scale: 1.0 / (self.heads.dim as f32).sqrt(),
+                sinks,
+                window: pages.window(),
+                rounding: self.rounding(),
+            };
+            let first = pages.len() - rows.len();
+            let (spans, first_key) = pages.spans(pages.first_needed(first));
+            attention.attend(queries.rows(rows), first, &spans, first_key, out.view_mut())?;
+            drop(spans);
+            pages.give_up();
+        });
+        Ok(())
     }
 
     /// Where the kernels round; [`Rounding`] says what each of them does.
@@ -130,9 +172,19 @@ impl CpuBuffer {
     }
 }
 
-/// Keys and values of one layer of one sequence, in the type that goes with the precision.
+/// A batch on its way.
+#[derive(Debug, Default)]
+pub struct CpuPass {
+    tokens: Vec<u32>,
+    positions: Vec<usize>,
+    sequences: Vec<Range<usize>>,
+    /// Experts that each layer so far has chosen.
+    chosen: Vec<usize>,
+}
+
+/// Keys and values of one sequence, layer after layer, in the type that goes with the precision.
 #[derive(Clone, Debug)]
-pub struct CpuCache(Store);
+pub struct CpuCache(Vec<Store>);
 
 #[derive(Clone, Debug)]
 enum Store {
@@ -141,24 +193,15 @@ enum Store {
     F16(Pages<f16>),
 }
 
-/// The same with pages of any type.
-macro_rules! each {
-    ($store:expr, $pages:ident => $result:expr) => {
-        match $store {
-            Store::F32($pages) => $result,
-            Store::Bf16($pages) => $result,
-            Store::F16($pages) => $result,
-        }
-    };
-}
-
 impl Backend for Cpu {
     type Vector = Vec<f32>;
     type Linear = CpuLinear;
+    type Qkv = [CpuLinear; 3];
     type Experts = Experts<Bytes>;
     type Buffer = CpuBuffer;
     type Routing = Routing;
     type Scratch = ExpertsScratch;
+    type Pass = CpuPass;
     type Cache = CpuCache;
 
     fn capabilities(&self) -> Capabilities {
@@ -180,6 +223,10 @@ impl Backend for Cpu {
         Ok(CpuLinear { stored: weights, repacked: OnceLock::new() })
     }
 
+    fn upload_qkv(&self, weights: [LinearWeights; 3]) -> Result<[CpuLinear; 3]> {
+        Ok(weights.map(|stored| CpuLinear { stored, repacked: OnceLock::new() }))
+    }
+
     fn upload_experts(&self, experts: Experts<Bytes>) -> Result<Experts<Bytes>> {
         Ok(experts)
     }
@@ -189,38 +236,58 @@ impl Backend for Cpu {
         (weights.current().byte_len() + bias) as u64
     }
 
+    fn qkv_bytes(&self, weights: &[CpuLinear; 3]) -> u64 {
+        weights.iter().map(|weights| self.linear_bytes(weights)).sum()
+    }
+
     fn expert_bytes(&self, experts: &Experts<Bytes>) -> u64 {
         (experts.byte_len() / experts.count().max(1)) as u64
     }
 
-    fn buffer(&self, columns: usize) -> Result<CpuBuffer> {
+    fn buffer(&self, columns: usize, _: usize) -> Result<CpuBuffer> {
         Ok(CpuBuffer { values: Array2::zeros((0, columns)), rows: 0 })
     }
 
-    fn resize(&self, buffer: &mut CpuBuffer, rows: usize) -> Result<()> {
-        buffer.set_rows(rows);
-        Ok(())
+    fn qkv_buffers(&self, most: usize) -> Result<[CpuBuffer; 3]> {
+        let Heads { query, kv, dim } = self.heads;
+        let [query, kv] = [query, kv].map(|heads| heads * dim);
+        Ok([self.buffer(query, most)?, self.buffer(kv, most)?, self.buffer(kv, most)?])
     }
 
-    fn routing(&self) -> Result<Routing> {
+    fn routing(&self, _: usize) -> Result<Routing> {
         Ok(Routing { experts: Array2::zeros((0, 0)), weights: Array2::zeros((0, 0)) })
     }
 
-    fn scratch(&self) -> Result<ExpertsScratch> {
+    fn scratch(&self, _: usize) -> Result<ExpertsScratch> {
         Ok(ExpertsScratch::default())
     }
 
-    fn cache(&self, window: Option<usize>, width: usize) -> Result<CpuCache> {
-        Ok(CpuCache(match self.precision {
+    fn pass(&self, _: usize) -> Result<CpuPass> {
+        Ok(CpuPass::default())
+    }
+
+    fn cache(&self) -> Result<CpuCache> {
+        let width = self.heads.kv * self.heads.dim;
+        let stores = self.windows.iter().map(|&window| match self.precision {
             Precision::F32 => Store::F32(Pages::new(window, width)),
             Precision::Bf16 => Store::Bf16(Pages::new(window, width)),
             Precision::F16 => Store::F16(Pages::new(window, width)),
-        }))
+        });
+        Ok(CpuCache(stores.collect()))
     }
 
-    fn embed(&self, table: &CpuLinear, tokens: &[u32], x: &mut CpuBuffer) -> Result<()> {
-        x.set_rows(tokens.len());
-        for (mut row, &token) in x.view_mut().outer_iter_mut().zip(tokens) {
+    fn begin(&self, pass: &mut CpuPass, batch: &Batch<'_>, _: &mut [&mut CpuCache]) -> Result<()> {
+        let CpuPass { tokens, positions, sequences, chosen } = pass;
+        batch.tokens.clone_into(tokens);
+        batch.positions.clone_into(positions);
+        batch.sequences.clone_into(sequences);
+        chosen.clear();
+        Ok(())
+    }
+
+    fn embed(&self, pass: &mut CpuPass, table: &CpuLinear, x: &mut CpuBuffer) -> Result<()> {
+        x.set_rows(pass.tokens.len());
+        for (mut row, &token) in x.view_mut().outer_iter_mut().zip(&pass.tokens) {
             let Some(row) = row.as_slice_mut() else { continue };
             table.stored.weight.decode_row(token as usize, row)?;
             // The residual stream is rounded at bf16 only.
@@ -242,57 +309,54 @@ impl Backend for Cpu {
         Ok(kernels::linear(x.view(), weight, bias, self.rounding(), y.view_mut())?)
     }
 
-    fn rope(&self, positions: &[usize], x: &mut CpuBuffer) -> Result<()> {
-        Ok(kernels::rotate(&self.rope, positions, self.rounding(), x.view_mut())?)
+    fn qkv(&self, x: &CpuBuffer, weights: &[CpuLinear; 3], y: [&mut CpuBuffer; 3]) -> Result<()> {
+        weights.iter().zip(y).try_for_each(|(weights, y)| self.linear(x, weights, y))
     }
 
-    fn append_kv(
+    fn rope(
         &self,
-        cache: &mut CpuCache,
-        keys: &CpuBuffer,
-        values: &CpuBuffer,
-        rows: Range<usize>,
+        pass: &mut CpuPass,
+        queries: &mut CpuBuffer,
+        keys: &mut CpuBuffer,
     ) -> Result<()> {
-        let (keys, values) = (keys.rows(rows.clone()), values.rows(rows));
-        for (keys, values) in keys.outer_iter().zip(values.outer_iter()) {
-            if let (Some(keys), Some(values)) = (keys.to_slice(), values.to_slice()) {
-                each!(&mut cache.0, pages => pages.append(keys, values));
-            }
+        for x in [queries, keys] {
+            kernels::rotate(&self.rope, &pass.positions, self.rounding(), x.view_mut())?;
         }
         Ok(())
     }
 
-    fn attend(
+    fn attention(
         &self,
-        queries: &CpuBuffer,
-        rows: Range<usize>,
-        cache: &mut CpuCache,
+        pass: &mut CpuPass,
+        layer: usize,
+        [queries, keys, values]: [&CpuBuffer; 3],
+        caches: &mut [&mut CpuCache],
         sinks: &Vec<f32>,
         y: &mut CpuBuffer,
     ) -> Result<()> {
-        if y.rows < queries.rows {
-            y.set_rows(queries.rows);
+        y.set_rows(queries.rows);
+        for (rows, cache) in pass.sequences.iter().zip(caches) {
+            let Some(store) = cache.0.get_mut(layer) else { continue };
+            let (keys, values) = (keys.rows(rows.clone()), values.rows(rows.clone()));
+            for (keys, values) in keys.outer_iter().zip(values.outer_iter()) {
+                if let (Some(keys), Some(values)) = (keys.to_slice(), values.to_slice()) {
+                    each!(store, pages => pages.append(keys, values));
+                }
+            }
+            self.attend(queries, rows.clone(), store, sinks, y)?;
         }
-        let mut out = y.values.slice_axis_mut(Axis(0), Slice::from(rows.clone()));
-        each!(&mut cache.0, pages => {
-            let attention = Attention {
-                heads: self.heads,
-                scale: 1.0 / (self.heads.dim as f32).sqrt(),
-                sinks,
-                window: pages.window(),
-                rounding: self.rounding(),
-            };
-            let first = pages.len() - rows.len();
-            let (spans, first_key) = pages.spans(pages.first_needed(first));
-            attention.attend(queries.rows(rows), first, &spans, first_key, out.view_mut())?;
-            drop(spans);
-            pages.give_up();
-        });
         Ok(())
     }
 
-    fn route(&self, logits: &CpuBuffer, count: usize, routing: &mut Routing) -> Result<()> {
+    fn route(
+        &self,
+        pass: &mut CpuPass,
+        logits: &CpuBuffer,
+        count: usize,
+        routing: &mut Routing,
+    ) -> Result<()> {
         *routing = kernels::route(logits.view(), count, self.rounding())?;
+        pass.chosen.push(routing.experts.iter().collect::<HashSet<_>>().len());
         Ok(())
     }
 
@@ -312,7 +376,13 @@ impl Backend for Cpu {
         Ok(kernels::add(x.view_mut(), y.view(), self.rounding())?)
     }
 
-    fn gather(&self, x: &CpuBuffer, rows: &[usize], y: &mut CpuBuffer) -> Result<()> {
+    fn gather(
+        &self,
+        _: &mut CpuPass,
+        x: &CpuBuffer,
+        rows: &[usize],
+        y: &mut CpuBuffer,
+    ) -> Result<()> {
         y.set_rows(rows.len());
         let x = x.view();
         for (mut to, &row) in y.view_mut().outer_iter_mut().zip(rows) {
@@ -327,6 +397,11 @@ impl Backend for Cpu {
         Ok(buffer.view().iter().copied().collect())
     }
 
+    fn best(&self, logits: &CpuBuffer, count: usize, below: usize) -> Result<Vec<Best>> {
+        let view = logits.view();
+        Ok(view.outer_iter().map(|row| best(row.iter().copied().take(below), count)).collect())
+    }
+
     fn first_not_finite(&self, buffer: &CpuBuffer) -> Result<Option<(usize, f32)>> {
         let mut rows =
             buffer.view().into_iter().enumerate().filter(|(_, value)| !value.is_finite());
@@ -338,34 +413,56 @@ impl Backend for Cpu {
         Ok((experts, routing.weights.iter().copied().collect()))
     }
 
-    fn experts_chosen(&self, routing: &Routing) -> Result<usize> {
-        Ok(routing.experts.iter().collect::<HashSet<_>>().len())
+    fn experts_chosen(&self, pass: &CpuPass, layer: usize) -> usize {
+        pass.chosen.get(layer).copied().unwrap_or(0)
     }
 
     fn cache_len(&self, cache: &CpuCache) -> usize {
-        each!(&cache.0, pages => pages.len())
+        cache.0.first().map_or(0, |store| each!(store, pages => pages.len()))
     }
 
     fn cache_bytes(&self, cache: &CpuCache) -> u64 {
-        each!(&cache.0, pages => pages.bytes() as u64)
+        cache.0.iter().map(|store| each!(store, pages => pages.bytes() as u64)).sum()
     }
 
     fn truncate(&self, cache: &mut CpuCache, len: usize) -> Result<bool> {
-        Ok(each!(&mut cache.0, pages => pages.truncate(len)))
+        let mut whole = true;
+        for store in &mut cache.0 {
+            whole &= each!(store, pages => pages.truncate(len));
+        }
+        Ok(whole)
     }
 
-    fn export(&self, cache: &CpuCache) -> Result<(Vec<u8>, Vec<u8>, usize)> {
-        Ok(each!(&cache.0, pages => pages.export()))
+    fn export(&self, cache: &CpuCache, layer: usize) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+        let store = cache.0.get(layer);
+        Ok(store.map(|store| each!(store, pages => pages.export())).unwrap_or_default())
     }
 
     fn import(
         &self,
         cache: &mut CpuCache,
+        layer: usize,
         keys: &[u8],
         values: &[u8],
         first: usize,
         len: usize,
     ) -> Result<bool> {
-        Ok(each!(&mut cache.0, pages => pages.import(keys, values, first, len)))
+        let Some(store) = cache.0.get_mut(layer) else { return Ok(false) };
+        Ok(each!(store, pages => pages.import(keys, values, first, len)))
     }
+}
+
+/// The `count` greatest, greatest first, equal ones in order; NaN before all.
+fn best(logits: impl Iterator<Item = f32>, count: usize) -> Best {
+    let rank = |value: f32| if value.is_nan() { f32::INFINITY } else { value };
+    let mut all: Best = (0..).zip(logits).collect();
+    let order = |left: &(u32, f32), right: &(u32, f32)| {
+        rank(right.1).total_cmp(&rank(left.1)).then(left.0.cmp(&right.0))
+    };
+    if count < all.len() {
+        all.select_nth_unstable_by(count, order);
+        all.truncate(count);
+    }
+    all.sort_unstable_by(order);
+    all
 }

@@ -12,9 +12,15 @@ use crate::{Config, LayerKind, Result};
 /// It is made of all that decides on keys and values: the precision, the configuration, and of the weights
 /// norms, sinks and the first rows of the large matrices, which differ between any two trainings. How weights are
 /// stored does not matter, but where eight bits of them, or of activations, are used.
-pub(super) fn fingerprint(config: &Config, weights: &Weights, options: &Options) -> Result<u64> {
+pub(super) fn fingerprint(
+    config: &Config,
+    weights: &Weights,
+    options: &Options,
+    weight_form: &str,
+) -> Result<u64> {
     let mut hash = Fnv::new();
     hash.bytes(options.precision.name().as_bytes());
+    hash.bytes(weight_form.as_bytes());
     if options.dense == Some(Repack::Int8) {
         hash.bytes(b"int8");
     }

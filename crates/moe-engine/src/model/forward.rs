@@ -5,11 +5,11 @@ use std::ops::{AddAssign, Range};
 
 use super::workspace::Workspace;
 use super::{At, Layer, Model, Observer};
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Batch, Cpu};
 use crate::{Error, Result, Session};
 
 /// Rows of logits that are computed together: 128 of gpt-oss-20b's are 103 MB.
-const LOGITS_ROWS: usize = 128;
+pub(crate) const LOGITS_ROWS: usize = 128;
 
 /// Which tokens' logits are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,6 +21,14 @@ pub enum Wanted {
     Last,
     /// Those of every new token.
     All,
+    /// The `count` greatest of the last token, of ids smaller than `below`: [`Observer::best`] is told. An accelerator then
+    /// keeps all others to itself.
+    Best {
+        /// How many.
+        count: usize,
+        /// One more than the greatest id, for example the size of the tokenizer's vocabulary.
+        below: usize,
+    },
 }
 
 /// A session and the tokens that it goes on with.
@@ -149,7 +157,8 @@ impl<B: Backend> Model<B> {
 
     fn borrow_workspace(&self) -> Result<Workspace<B>> {
         let spare = self.workspaces.lock().ok().and_then(|mut workspaces| workspaces.pop());
-        spare.map_or_else(|| Workspace::new(&self.backend, &self.config), Ok)
+        let rows = (self.chunk, self.chunk.min(LOGITS_ROWS));
+        spare.map_or_else(|| Workspace::new(&self.backend, &self.config, rows.0, rows.1), Ok)
     }
 
     fn return_workspace(&self, workspace: Workspace<B>) {
@@ -211,72 +220,106 @@ impl<B: Backend> Model<B> {
         let positions: Vec<_> = at.iter().map(|at| at.position).collect();
         let tokens: Vec<_> =
             at.iter().map(|at| feeds[at.sequence].session.tokens[at.position]).collect();
-        let mut usage = Usage { tokens: tokens.len(), ..Usage::default() };
-        self.backend.embed(&self.embedding, &tokens, &mut workspace.x)?;
-        self.show_hidden(0, &at, workspace, observer)?;
+        let sequences: Vec<_> = segments.iter().map(|segment| segment.rows.clone()).collect();
+        let watched = observer.wants_hidden() || observer.wants_routing();
+        let batch =
+            Batch { tokens: &tokens, positions: &positions, sequences: &sequences, watched };
+        let pass = workspace.pass.take();
+        let mut pass = pass.map_or_else(|| self.backend.pass(self.chunk), Ok)?;
+        let mut caches = caches(feeds, segments);
+        let backend = &self.backend;
+        let outcome = backend.begin(&mut pass, &batch, &mut caches).and_then(|()| {
+            backend
+                .through(&mut pass, |pass| self.layers(pass, &mut caches, &at, workspace, observer))
+        });
+        drop(caches);
+        let outcome = outcome.and_then(|()| {
+            // A queue is waited for once, where the logits are read.
+            if !backend.is_queued() {
+                self.check_finite("the last layer", &workspace.x, &at)?;
+            }
+            self.logits(feeds, &at, &mut pass, workspace, observer)
+        });
+        let mut usage = Usage { tokens: at.len(), ..Usage::default() };
+        for (index, layer) in self.layers.iter().enumerate() {
+            usage.weight_bytes += self.layer_bytes(index, layer, &pass);
+            usage.kv_bytes += self.kv_read(index, segments);
+        }
+        workspace.pass = Some(pass);
+        usage.weight_bytes += outcome?;
+        Ok(usage)
+    }
+
+    /// All that a pass consists of.
+    fn layers(
+        &self,
+        pass: &mut B::Pass,
+        caches: &mut [&mut B::Cache],
+        at: &[At],
+        workspace: &mut Workspace<B>,
+        observer: &mut (dyn Observer + Send),
+    ) -> Result<()> {
+        let backend = &self.backend;
+        backend.embed(pass, &self.embedding, &mut workspace.x)?;
         for (index, layer) in self.layers.iter().enumerate() {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
-            usage.kv_bytes +=
-                self.attention(index, layer, feeds, segments, &positions, workspace)?;
-            usage.weight_bytes += self.experts(index, layer, &at, workspace, observer)?;
-            self.show_hidden(index + 1, &at, workspace, observer)?;
+            let Workspace { x, normed, update, .. } = workspace;
+            // What a layer adds to the stream is added with the norm that follows.
+            if index == 0 {
+                backend.rms_norm(x, &layer.input_norm, normed)?;
+            } else {
+                backend.add_rms_norm(x, update, &layer.input_norm, normed)?;
+            }
+            self.show_hidden(index, at, workspace, observer)?;
+            self.attention(index, layer, pass, caches, workspace)?;
+            let Workspace { x, normed, update, .. } = workspace;
+            backend.add_rms_norm(x, update, &layer.post_attention_norm, normed)?;
+            self.experts(index, layer, pass, at, workspace, observer)?;
         }
-        self.check_finite("the last layer", &workspace.x, &at)?;
-        usage.weight_bytes += self.logits(feeds, &at, workspace, observer)?;
-        Ok(usage)
+        let Workspace { x, update, .. } = workspace;
+        if !self.layers.is_empty() {
+            backend.add(x, update)?;
+        }
+        self.show_hidden(self.layers.len(), at, workspace, observer)
     }
 
-    /// `x += attention(norm(x))`; gives the bytes of keys and values that were read.
+    /// `update = attention(normed)`.
     fn attention(
         &self,
         index: usize,
         layer: &Layer<B>,
-        feeds: &mut [Feed<'_, B>],
-        segments: &[Segment],
-        positions: &[usize],
+        pass: &mut B::Pass,
+        caches: &mut [&mut B::Cache],
         workspace: &mut Workspace<B>,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let backend = &self.backend;
-        let Workspace { x, normed, update, query, key, value, attended, .. } = workspace;
-        backend.rms_norm(x, &layer.input_norm, normed)?;
-        let weights = [&layer.query, &layer.key, &layer.value];
-        backend.qkv(normed, weights, [&mut *query, &mut *key, &mut *value])?;
-        backend.rope(positions, query)?;
-        backend.rope(positions, key)?;
-        backend.resize(attended, positions.len())?;
-        let mut keys = 0;
-        for segment in segments {
-            let Some(cache) = feeds[segment.sequence].session.caches.get_mut(index) else {
-                continue;
-            };
-            backend.append_kv(cache, key, value, segment.rows.clone())?;
-            backend.attend(query, segment.rows.clone(), cache, &layer.sinks, attended)?;
-            let seen = segment.position + segment.rows.len();
-            let window = self.config.window(index).unwrap_or(usize::MAX);
-            keys += seen.min(window.saturating_add(segment.rows.len() - 1));
-        }
-        backend.linear(attended, &layer.output, update)?;
-        backend.add(x, update)?;
-        Ok(keys as u64 * self.kv_bytes_per_layer())
+        let Workspace { normed, update, query, key, value, attended, .. } = workspace;
+        backend.qkv(normed, &layer.qkv, [&mut *query, &mut *key, &mut *value])?;
+        backend.rope(pass, query, key)?;
+        let qkv = [&*query, &*key, &*value];
+        backend.attention(pass, index, qkv, caches, &layer.sinks, attended)?;
+        backend.linear(attended, &layer.output, update)
     }
 
-    /// `x += experts(norm(x))`; gives the bytes of all weights of the layer that were read.
+    /// `update = experts(normed)`.
     fn experts(
         &self,
         index: usize,
         layer: &Layer<B>,
+        pass: &mut B::Pass,
         at: &[At],
         workspace: &mut Workspace<B>,
         observer: &mut (dyn Observer + Send),
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let backend = &self.backend;
-        let Workspace { x, normed, update, router, routing, scratch, .. } = workspace;
-        backend.rms_norm(x, &layer.post_attention_norm, normed)?;
+        let Workspace { normed, update, router, routing, scratch, .. } = workspace;
         backend.linear(normed, &layer.router, router)?;
-        self.check_finite(&format!("the router of layer {index}"), router, at)?;
-        backend.route(router, self.config.experts_per_token, routing)?;
+        if !backend.is_queued() {
+            self.check_finite(&format!("the router of layer {index}"), router, at)?;
+        }
+        backend.route(pass, router, self.config.experts_per_token, routing)?;
         if observer.wants_routing() {
             let logits = backend.read(router)?;
             let (experts, weights) = backend.read_routing(routing)?;
@@ -287,12 +330,27 @@ impl<B: Backend> Model<B> {
                 observer.routing(index, at, logits, experts, weights);
             }
         }
-        backend.moe_ffn(normed, &layer.experts, routing, scratch, update)?;
-        backend.add(x, update)?;
-        let dense = [&layer.query, &layer.key, &layer.value, &layer.output, &layer.router];
-        let dense: u64 = dense.into_iter().map(|weights| backend.linear_bytes(weights)).sum();
-        let experts = backend.experts_chosen(routing)? as u64;
-        Ok(dense + experts * backend.expert_bytes(&layer.experts))
+        backend.moe_ffn(normed, &layer.experts, routing, scratch, update)
+    }
+
+    /// Bytes of a layer's weights that a pass has read.
+    fn layer_bytes(&self, index: usize, layer: &Layer<B>, pass: &B::Pass) -> u64 {
+        let backend = &self.backend;
+        let dense = [&layer.output, &layer.router].map(|weights| backend.linear_bytes(weights));
+        let experts = backend.experts_chosen(pass, index) as u64;
+        dense.iter().sum::<u64>()
+            + backend.qkv_bytes(&layer.qkv)
+            + experts * backend.expert_bytes(&layer.experts)
+    }
+
+    /// Bytes of keys and values of a layer that these segments have read.
+    fn kv_read(&self, index: usize, segments: &[Segment]) -> u64 {
+        let window = self.config.window(index).unwrap_or(usize::MAX);
+        let keys = segments.iter().map(|segment| {
+            let seen = segment.position + segment.rows.len();
+            seen.min(window.saturating_add(segment.rows.len() - 1))
+        });
+        keys.sum::<usize>() as u64 * self.kv_bytes_per_layer()
     }
 
     /// The wanted logits of a chunk; gives the bytes of weights that were read.
@@ -300,6 +358,7 @@ impl<B: Backend> Model<B> {
         &self,
         feeds: &[Feed<'_, B>],
         at: &[At],
+        pass: &mut B::Pass,
         workspace: &mut Workspace<B>,
         observer: &mut (dyn Observer + Send),
     ) -> Result<u64> {
@@ -308,28 +367,69 @@ impl<B: Backend> Model<B> {
             let end = feed.session.len();
             match feed.wanted {
                 Wanted::Nothing => false,
-                Wanted::Last => at.position + 1 == end,
+                Wanted::Last | Wanted::Best { .. } => at.position + 1 == end,
                 Wanted::All => at.position + feed.tokens.len() >= end,
             }
         };
-        let rows: Vec<_> =
+        let mut rows: Vec<_> =
             iter::zip(0.., at).filter(|(_, at)| wanted(at)).map(|(row, _)| row).collect();
+        // Rows that want the same are next to each other, in their order.
+        let kind = |row: &usize| match feeds[at[*row].sequence].wanted {
+            Wanted::Best { count, below } => Some((count, below.min(self.config.vocab))),
+            _ => None,
+        };
+        rows.sort_by_key(kind);
         let backend = &self.backend;
         let Workspace { x, normed, update, logits, .. } = workspace;
         let mut bytes = 0;
-        for rows in rows.chunks(LOGITS_ROWS) {
-            backend.gather(x, rows, update)?;
-            backend.rms_norm(update, &self.norm, normed)?;
-            backend.linear(normed, &self.head, logits)?;
-            bytes += backend.linear_bytes(&self.head);
-            let at: Vec<_> = rows.iter().map(|&row| at[row]).collect();
-            self.check_finite("the head", logits, &at)?;
-            let values = backend.read(logits)?;
-            for (&at, values) in at.iter().zip(values.chunks(self.config.vocab)) {
-                observer.logits(at, values);
+        for same in rows.chunk_by(|left, right| kind(left) == kind(right)) {
+            for rows in same.chunks(LOGITS_ROWS.min(self.chunk)) {
+                backend.gather(pass, x, rows, update)?;
+                backend.rms_norm(update, &self.norm, normed)?;
+                backend.linear(normed, &self.head, logits)?;
+                bytes += backend.linear_bytes(&self.head);
+                let at: Vec<_> = rows.iter().map(|&row| at[row]).collect();
+                match kind(&rows[0]) {
+                    Some((count, below)) => self.show_best(logits, count, below, &at, observer)?,
+                    None => self.show_logits(logits, &at, observer)?,
+                }
             }
         }
         Ok(bytes)
+    }
+
+    fn show_logits(
+        &self,
+        logits: &B::Buffer,
+        at: &[At],
+        observer: &mut (dyn Observer + Send),
+    ) -> Result<()> {
+        let values = self.backend.read(logits)?;
+        for (&at, values) in at.iter().zip(values.chunks(self.config.vocab)) {
+            if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(not_finite("the head", value, at));
+            }
+            observer.logits(at, values);
+        }
+        Ok(())
+    }
+
+    fn show_best(
+        &self,
+        logits: &B::Buffer,
+        count: usize,
+        below: usize,
+        at: &[At],
+        observer: &mut (dyn Observer + Send),
+    ) -> Result<()> {
+        let rows = self.backend.best(logits, count, below)?;
+        for (&at, best) in at.iter().zip(&rows) {
+            if let Some(&(_, value)) = best.iter().find(|(_, value)| !value.is_finite()) {
+                return Err(not_finite("the head", value, at));
+            }
+            observer.best(at, best);
+        }
+        Ok(())
     }
 
     fn show_hidden(
@@ -350,10 +450,23 @@ impl<B: Backend> Model<B> {
 
     fn check_finite(&self, step: &str, buffer: &B::Buffer, at: &[At]) -> Result<()> {
         let Some((row, value)) = self.backend.first_not_finite(buffer)? else { return Ok(()) };
-        let At { sequence, position } =
-            at.get(row).copied().unwrap_or(At { sequence: 0, position: 0 });
-        Err(Error::NotFinite { step: step.to_owned(), value, sequence, position })
+        let at = at.get(row).copied().unwrap_or(At { sequence: 0, position: 0 });
+        Err(not_finite(step, value, at))
     }
+}
+
+fn not_finite(step: &str, value: f32, At { sequence, position }: At) -> Error {
+    Error::NotFinite { step: step.to_owned(), value, sequence, position }
+}
+
+/// The caches of the feeds that have a segment, in the order of the segments.
+fn caches<'a, B: Backend>(
+    feeds: &'a mut [Feed<'_, B>],
+    segments: &[Segment],
+) -> Vec<&'a mut B::Cache> {
+    let in_batch = |sequence: usize| segments.iter().any(|segment| segment.sequence == sequence);
+    let feeds = feeds.iter_mut().enumerate().filter(|(sequence, _)| in_batch(*sequence));
+    feeds.map(|(_, feed)| &mut feed.session.cache).collect()
 }
 
 /// Keeps the last logits.

@@ -35,6 +35,10 @@ pub trait Observer {
     /// The logits of a token, `[vocab]`, in the order of the positions; see [`Wanted`](super::Wanted).
     fn logits(&mut self, _at: At, _logits: &[f32]) {}
 
+    /// The greatest logits of a token, as [`Wanted::Best`](super::Wanted::Best) asks for: ids and values, greatest first, equal ones by
+    /// id. Which of equal ones is the last of them, an accelerator may decide otherwise.
+    fn best(&mut self, _at: At, _best: &[(u32, f32)]) {}
+
     /// Whether [`hidden`](Self::hidden) is called.
     fn wants_hidden(&self) -> bool {
         false

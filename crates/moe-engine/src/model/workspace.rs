@@ -19,23 +19,34 @@ pub(super) struct Workspace<B: Backend> {
     pub(super) router: B::Buffer,
     pub(super) routing: B::Routing,
     pub(super) scratch: B::Scratch,
+    /// Elsewhere while a batch goes through.
+    pub(super) pass: Option<B::Pass>,
     pub(super) logits: B::Buffer,
 }
 
 impl<B: Backend> Workspace<B> {
-    pub(super) fn new(backend: &B, config: &Config) -> Result<Self> {
+    /// For batches of up to `rows` tokens, of which `logits_rows` go through the head together.
+    pub(super) fn new(
+        backend: &B,
+        config: &Config,
+        rows: usize,
+        logits_rows: usize,
+    ) -> Result<Self> {
+        let [query, key, value] = backend.qkv_buffers(rows)?;
+        let [attended, ..] = backend.qkv_buffers(rows)?;
         Ok(Self {
-            x: backend.buffer(config.hidden)?,
-            normed: backend.buffer(config.hidden)?,
-            update: backend.buffer(config.hidden)?,
-            query: backend.buffer(config.query_width())?,
-            key: backend.buffer(config.kv_width())?,
-            value: backend.buffer(config.kv_width())?,
-            attended: backend.buffer(config.query_width())?,
-            router: backend.buffer(config.experts)?,
-            routing: backend.routing()?,
-            scratch: backend.scratch()?,
-            logits: backend.buffer(config.vocab)?,
+            x: backend.buffer(config.hidden, rows)?,
+            normed: backend.buffer(config.hidden, rows)?,
+            update: backend.buffer(config.hidden, rows)?,
+            query,
+            key,
+            value,
+            attended,
+            router: backend.buffer(config.experts, rows)?,
+            routing: backend.routing(rows)?,
+            scratch: backend.scratch(rows)?,
+            pass: Some(backend.pass(rows)?),
+            logits: backend.buffer(config.vocab, logits_rows)?,
         })
     }
 }

@@ -30,10 +30,10 @@ pub(super) fn save<B: Backend>(model: &Model<B>, session: &Session<B>, path: &Pa
     crc.update(&tokens);
     let mut contents = BTreeMap::from([("tokens".to_owned(), tokens)]);
     let mut specs = vec![TensorSpec::new("tokens", DType::I64, [session.len()])];
-    for (layer, cache) in session.caches.iter().enumerate() {
-        let (keys, values, first) = model.backend.export(cache)?;
+    for layer in 0..model.config.layers.len() {
+        let (keys, values, first) = model.backend.export(&session.cache, layer)?;
         metadata.insert(format!("layers.{layer}.first"), first.to_string());
-        let rows = model.backend.cache_len(cache).saturating_sub(first);
+        let rows = model.backend.cache_len(&session.cache).saturating_sub(first);
         for (part, bytes) in [("keys", keys), ("values", values)] {
             let name = format!("layers.{layer}.{part}");
             specs.push(TensorSpec::new(&name, dtype, [rows, width]));
@@ -79,13 +79,16 @@ pub(super) fn load<B: Backend>(model: &Model<B>, path: &Path) -> Result<Session<
     }
     let evaluated = number("evaluated").filter(|&evaluated| evaluated <= session.tokens.len());
     session.evaluated = evaluated.ok_or_else(|| wrong("does not say how far it is computed"))?;
-    for (layer, cache) in session.caches.iter_mut().enumerate() {
+    for layer in 0..model.config.layers.len() {
         let keys = file.tensor(&format!("layers.{layer}.keys"))?.to_bytes()?;
         let values = file.tensor(&format!("layers.{layer}.values"))?.to_bytes()?;
         crc.update(&keys);
         crc.update(&values);
         let fits = match number(&format!("layers.{layer}.first")) {
-            Some(first) => model.backend.import(cache, &keys, &values, first, session.evaluated)?,
+            Some(first) => {
+                let (cache, len) = (&mut session.cache, session.evaluated);
+                model.backend.import(cache, layer, &keys, &values, first, len)?
+            }
             None => false,
         };
         if !fits {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lowfloat::{DType, bf16, f16};
-use moe_engine::backend::{Backend, Cpu};
+use moe_engine::backend::{Backend, Batch, Cpu};
 use moe_engine::weights::{LinearWeights, Weights};
 use moe_engine::{Config, Precision};
 use testkit::{ExpertFormat, Layout, Tensor, Tiny};
@@ -44,34 +44,35 @@ fn types(tiny: &Tiny, precision: Precision) -> BTreeMap<&'static str, DType> {
     let layer = weights.layers.into_iter().next().unwrap();
     let cpu = Cpu::new(&config, precision, Some(2)).unwrap();
     let upload = |weights| cpu.upload_linear(weights).unwrap();
-    let buffer = |columns| cpu.buffer(columns).unwrap();
+    let buffer = |columns| cpu.buffer(columns, TOKENS).unwrap();
     let mut types = BTreeMap::new();
+    let (mut pass, mut cache) = (cpu.pass(TOKENS).unwrap(), cpu.cache().unwrap());
+    let (ids, positions) = (tokens(TOKENS, 1), Vec::from_iter(0..TOKENS));
+    let rows = 0..TOKENS;
+    let batch = Batch::new(&ids, &positions, std::slice::from_ref(&rows));
+    cpu.begin(&mut pass, &batch, &mut [&mut cache]).unwrap();
 
     let (mut x, mut normed) = (buffer(config.hidden), buffer(config.hidden));
     let embedding = LinearWeights { weight: weights.embedding, bias: None };
-    cpu.embed(&upload(embedding), &tokens(TOKENS, 1), &mut x).unwrap();
+    cpu.embed(&mut pass, &upload(embedding), &mut x).unwrap();
     types.insert("embed", held_in(&cpu.read(&x).unwrap()));
     cpu.rms_norm(&x, &layer.input_norm, &mut normed).unwrap();
     types.insert("rms_norm", held_in(&cpu.read(&normed).unwrap()));
 
-    let mut query = buffer(config.query_width());
-    let (mut key, mut value) = (buffer(config.kv_width()), buffer(config.kv_width()));
-    let [q, k, v] = [layer.query, layer.key, layer.value].map(upload);
-    cpu.qkv(&normed, [&q, &k, &v], [&mut query, &mut key, &mut value]).unwrap();
+    let [mut query, mut key, mut value] = cpu.qkv_buffers(TOKENS).unwrap();
+    let qkv = cpu.upload_qkv([layer.query, layer.key, layer.value]).unwrap();
+    cpu.qkv(&normed, &qkv, [&mut query, &mut key, &mut value]).unwrap();
     types.insert("linear", held_in(&cpu.read(&query).unwrap()));
-    let positions: Vec<_> = (0..TOKENS).collect();
-    cpu.rope(&positions, &mut query).unwrap();
-    cpu.rope(&positions, &mut key).unwrap();
+    cpu.rope(&mut pass, &mut query, &mut key).unwrap();
     types.insert("rope", held_in(&cpu.read(&query).unwrap()));
 
-    let mut cache = cpu.cache(Some(8), config.kv_width()).unwrap();
-    cpu.append_kv(&mut cache, &key, &value, 0..TOKENS).unwrap();
-    let (keys, values, _) = cpu.export(&cache).unwrap();
+    let [mut attended, ..] = cpu.qkv_buffers(TOKENS).unwrap();
+    let qkv = [&query, &key, &value];
+    let caches = &mut [&mut cache];
+    cpu.attention(&mut pass, 0, qkv, caches, &layer.sinks, &mut attended).unwrap();
+    let (keys, values, _) = cpu.export(&cache, 0).unwrap();
     assert_eq!(keys, stored(precision, &cpu.read(&key).unwrap()), "{precision}: keys");
     assert_eq!(values, stored(precision, &cpu.read(&value).unwrap()), "{precision}: values");
-    let mut attended = buffer(config.query_width());
-    cpu.resize(&mut attended, TOKENS).unwrap();
-    cpu.attend(&query, 0..TOKENS, &mut cache, &layer.sinks, &mut attended).unwrap();
     types.insert("attend", held_in(&cpu.read(&attended).unwrap()));
 
     let mut update = buffer(config.hidden);
@@ -82,8 +83,8 @@ fn types(tiny: &Tiny, precision: Precision) -> BTreeMap<&'static str, DType> {
     cpu.rms_norm(&x, &layer.post_attention_norm, &mut normed).unwrap();
     let mut router = buffer(config.experts);
     cpu.linear(&normed, &upload(layer.router), &mut router).unwrap();
-    let (mut routing, mut scratch) = (cpu.routing().unwrap(), cpu.scratch().unwrap());
-    cpu.route(&router, config.experts_per_token, &mut routing).unwrap();
+    let (mut routing, mut scratch) = (cpu.routing(TOKENS).unwrap(), cpu.scratch(TOKENS).unwrap());
+    cpu.route(&mut pass, &router, config.experts_per_token, &mut routing).unwrap();
     types.insert("route", held_in(&cpu.read_routing(&routing).unwrap().1));
     cpu.moe_ffn(&normed, &layer.experts, &routing, &mut scratch, &mut update).unwrap();
     types.insert("moe_ffn", held_in(&cpu.read(&update).unwrap()));

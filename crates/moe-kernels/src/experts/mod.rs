@@ -158,6 +158,36 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
         self.intermediate
     }
 
+    /// The projection to gates and ups.
+    #[must_use]
+    pub const fn gate_up(&self) -> &ExpertMatrix<B> {
+        &self.gate_up
+    }
+
+    /// Its bias, `[experts, 2 · intermediate]`.
+    #[must_use]
+    pub fn gate_up_bias(&self) -> &[f32] {
+        &self.gate_up_bias
+    }
+
+    /// The projection back.
+    #[must_use]
+    pub const fn down(&self) -> &ExpertMatrix<B> {
+        &self.down
+    }
+
+    /// Its bias, `[experts, hidden]`.
+    #[must_use]
+    pub fn down_bias(&self) -> &[f32] {
+        &self.down_bias
+    }
+
+    /// The constants of the activation.
+    #[must_use]
+    pub const fn swiglu(&self) -> Swiglu {
+        self.swiglu
+    }
+
     /// Bytes of all weights and biases.
     #[must_use]
     pub fn byte_len(&self) -> usize {

@@ -1,0 +1,35 @@
+//! How a model is put on a device.
+
+use super::ExpertForm;
+
+/// How a model is put on an NPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NpuOptions {
+    /// The number of the device among those that the process sees.
+    pub device: i32,
+    /// The form of the experts' weights on the device; the best exact one of the chip if `None`: MXFP4 on a 950 where the checkpoint
+    /// has it and the sizes suit, else bf16.
+    pub experts: Option<ExpertForm>,
+    /// Positions that all sequences together have room for in the full layers, in blocks of 128; if `None`, one sequence of the
+    /// model's longest context, or as many as nine tenths of what the weights leave have room for if that is less.
+    pub kv_positions: Option<usize>,
+    /// Sequences that the sliding layers have room for.
+    pub sequences: usize,
+    /// Whether batches with one token a sequence become graphs.
+    pub graphs: bool,
+}
+
+impl Default for NpuOptions {
+    fn default() -> Self {
+        Self { device: 0, experts: None, kv_positions: None, sequences: 64, graphs: true }
+    }
+}
+
+impl NpuOptions {
+    /// On this device, all else by default.
+    #[must_use]
+    pub fn on(device: i32) -> Self {
+        Self { device, ..Self::default() }
+    }
+}

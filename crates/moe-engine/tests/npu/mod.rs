@@ -1,0 +1,4 @@
+//! What both layouts of the simulator are asked to do.
+
+mod golden;
+mod machine;
