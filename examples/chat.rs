@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use model::{ModelArgs, SamplingArgs};
-use moe_engine::CancelToken;
+use model::{ModelArgs, SamplingArgs, Task};
+use moe_engine::backend::Backend;
 use moe_engine::chat::Effort;
+use moe_engine::tokenizer::Tokenizer;
+use moe_engine::{CancelToken, Model};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use talk::{Show, Talk};
@@ -67,13 +69,9 @@ fn run(args: &Args) -> Outcome {
     let Some(tokenizer) = opened.tokenizer() else {
         return Err("this model has no tokenizer.json, without which nobody can talk to it".into());
     };
-    let interactive = stdin().is_terminal() && !args.json;
-    let colours = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let show = match (args.json, colours) {
-        (true, _) => Show::Json,
-        (false, true) => Show::Dim,
-        (false, false) => Show::Plain { reasoning: args.reasoning },
-    };
+    if opened.is_shared() {
+        return Err("chat runs on one device; generate and bench take several".into());
+    }
     let cancel = Arc::new(Mutex::new(CancelToken::new()));
     let current = Arc::clone(&cancel);
     ctrlc::set_handler(move || {
@@ -81,44 +79,66 @@ fn run(args: &Args) -> Outcome {
             token.cancel();
         }
     })?;
-    let mut talk = Talk::new(&opened.model, tokenizer, args.sampling.params(1.0), show)?;
-    talk.seed = args.sampling.seed;
-    talk.max_new = args.max_new;
-    talk.set_effort(args.effort);
-    talk.set_instructions(args.instructions.as_deref().unwrap_or_default());
-    if interactive && args.model.model.is_none() {
-        say!("This is a tiny model of random weights: it babbles. --model names a real one.")?;
-    }
-    let mut lines = Lines::new(interactive, args.history.clone())?;
-    while let Some(line) = lines.next()? {
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
-        let result = match line
-            .strip_prefix('/')
-            .map(|command| command.split_once(' ').unwrap_or((command, "")))
-        {
-            Some(("quit" | "exit", _)) => break,
-            Some((command, rest)) => obey(&mut talk, command, rest.trim()),
-            None => {
-                let token = CancelToken::new();
-                if let Ok(mut current) = cancel.lock() {
-                    current.clone_from(&token);
-                }
-                talk.answer(line, &token)
-            }
-        };
-        match result {
-            // A person tries again; a script must learn of it.
-            Err(error) if interactive => say!("error: {error}")?,
-            other => other?,
-        }
-    }
-    Ok(())
+    opened.run(&Chat { args, tokenizer, cancel })
 }
 
-fn obey(talk: &mut Talk<'_>, command: &str, rest: &str) -> Outcome {
+/// What is said is answered.
+struct Chat<'a> {
+    args: &'a Args,
+    tokenizer: &'a dyn Tokenizer,
+    /// That of the answer that is given.
+    cancel: Arc<Mutex<CancelToken>>,
+}
+
+impl Task for Chat<'_> {
+    fn run<B: Backend>(&self, model: &Model<B>) -> Outcome {
+        let Self { args, tokenizer, cancel } = self;
+        let interactive = stdin().is_terminal() && !args.json;
+        let colours = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let show = match (args.json, colours) {
+            (true, _) => Show::Json,
+            (false, true) => Show::Dim,
+            (false, false) => Show::Plain { reasoning: args.reasoning },
+        };
+        let mut talk = Talk::new(model, *tokenizer, args.sampling.params(1.0), show)?;
+        talk.seed = args.sampling.seed;
+        talk.max_new = args.max_new;
+        talk.set_effort(args.effort);
+        talk.set_instructions(args.instructions.as_deref().unwrap_or_default());
+        if interactive && args.model.model.is_none() {
+            say!("This is a tiny model of random weights: it babbles. --model names a real one.")?;
+        }
+        let mut lines = Lines::new(interactive, args.history.clone())?;
+        while let Some(line) = lines.next()? {
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            let result = match line
+                .strip_prefix('/')
+                .map(|command| command.split_once(' ').unwrap_or((command, "")))
+            {
+                Some(("quit" | "exit", _)) => break,
+                Some((command, rest)) => obey(&mut talk, command, rest.trim()),
+                None => {
+                    let token = CancelToken::new();
+                    if let Ok(mut current) = cancel.lock() {
+                        current.clone_from(&token);
+                    }
+                    talk.answer(line, &token)
+                }
+            };
+            match result {
+                // A person tries again; a script must learn of it.
+                Err(error) if interactive => say!("error: {error}")?,
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn obey<B: Backend>(talk: &mut Talk<'_, B>, command: &str, rest: &str) -> Outcome {
     match command {
         "help" => say!("{HELP}")?,
         "reset" => talk.reset()?,

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use model::{ModelArgs, Opened, SamplingArgs, TokenArgs, parse_ids};
-use moe_engine::{Finish, Generation, Metrics, Model, Request, Step};
+use model::{ModelArgs, Opened, SamplingArgs, Task, TokenArgs, parse_ids};
+use moe_engine::backend::Backend;
+use moe_engine::{CancelToken, Config, Finish, Generation, Metrics, Model, Request, Step};
 use serde_json::{Value, json};
 use terminal::{Outcome, bytes, print, say};
 
@@ -61,43 +62,67 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Outcome {
     let opened = args.model.open()?;
     let prompts = prompts(args, &opened)?;
-    let requests = prompts.iter().map(|prompt| request(args, prompt, &opened.model));
-    let mut generation = Generation::new(&opened.model, requests)?;
-    if let Some(tokenizer) = opened.tokenizer() {
-        generation = generation.with_tokenizer(tokenizer);
+    let cancel = CancelToken::new();
+    // Devices that stopped at different places would wait for each other: there Ctrl-C ends the program.
+    if !opened.is_shared() {
+        let cancel = cancel.clone();
+        ctrlc::set_handler(move || cancel.cancel())?;
     }
-    let cancel = generation.cancel_token();
-    ctrlc::set_handler(move || cancel.cancel())?;
+    opened.run(&Continue { args, opened: &opened, prompts, cancel })
+}
 
-    let mut answers = vec![Answer::default(); prompts.len()];
-    let streams = !args.json && prompts.len() == 1;
-    for step in &mut generation {
-        let step = step?;
+/// The prompts, to be continued.
+struct Continue<'a> {
+    args: &'a Args,
+    opened: &'a Opened,
+    prompts: Vec<Vec<u32>>,
+    cancel: CancelToken,
+}
+
+impl Task for Continue<'_> {
+    fn run<B: Backend>(&self, model: &Model<B>) -> Outcome {
+        let Self { args, opened, prompts, cancel } = self;
+        let requests = prompts.iter().map(|prompt| request(args, prompt, model.config()));
+        let mut generation = Generation::new(model, requests)?.with_cancel(cancel.clone());
+        if let Some(tokenizer) = opened.tokenizer() {
+            generation = generation.with_tokenizer(tokenizer);
+        }
+        let mut answers = vec![Answer::default(); prompts.len()];
+        let streams = !args.json && prompts.len() == 1;
+        for step in &mut generation {
+            let step = step?;
+            if streams {
+                print(&shown(&step, opened))?;
+            }
+            answers[step.sequence].add(step);
+        }
+        for (index, answer) in answers.iter_mut().enumerate() {
+            answer.finish = generation.finish(index).cloned();
+        }
+        let metrics = generation.metrics();
+        if args.json {
+            return Ok(say!(
+                "{}",
+                serde_json::to_string(&object(args, prompts, &answers, metrics))?
+            )?);
+        }
         if streams {
-            print(&shown(&step, &opened))?;
+            print("\n")?;
+        } else {
+            for (index, answer) in answers.iter().enumerate() {
+                let text = if opened.tokenizer.is_some() {
+                    answer.text.clone()
+                } else {
+                    ids(&answer.tokens)
+                };
+                say!("[{index}] {text}")?;
+            }
         }
-        answers[step.sequence].add(step);
-    }
-    for (index, answer) in answers.iter_mut().enumerate() {
-        answer.finish = generation.finish(index).cloned();
-    }
-    let metrics = generation.metrics();
-    if args.json {
-        return Ok(say!("{}", serde_json::to_string(&object(args, &prompts, &answers, metrics))?)?);
-    }
-    if streams {
-        print("\n")?;
-    } else {
-        for (index, answer) in answers.iter().enumerate() {
-            let text =
-                if opened.tokenizer.is_some() { answer.text.clone() } else { ids(&answer.tokens) };
-            say!("[{index}] {text}")?;
+        if stdout().is_terminal() || !streams {
+            report(metrics)?;
         }
+        Ok(())
     }
-    if stdout().is_terminal() || !streams {
-        report(metrics)?;
-    }
-    Ok(())
 }
 
 fn prompts(args: &Args, opened: &Opened) -> Result<Vec<Vec<u32>>, Box<dyn std::error::Error>> {
@@ -131,8 +156,8 @@ fn prompts(args: &Args, opened: &Opened) -> Result<Vec<Vec<u32>>, Box<dyn std::e
     }
 }
 
-fn request(args: &Args, prompt: &[u32], model: &Model) -> Request {
-    let eos = if args.ignore_eos { &[][..] } else { &model.config().eos };
+fn request(args: &Args, prompt: &[u32], config: &Config) -> Request {
+    let eos = if args.ignore_eos { &[][..] } else { &config.eos };
     Request {
         sampling: args.sampling.params(0.0),
         seed: args.sampling.seed,

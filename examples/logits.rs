@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lowfloat::DType;
-use model::{ModelArgs, TokenArgs};
-use moe_engine::{At, Feed, Observer, Wanted};
+use model::{ModelArgs, Task, TokenArgs};
+use moe_engine::backend::Backend;
+use moe_engine::{At, Feed, Model, Observer, Wanted};
 use safeshards::{ShardWriter, TensorSpec, WriterOptions};
 use terminal::{Outcome, say};
 
@@ -43,28 +44,39 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome {
     let tokens = args.tokens.read()?.ok_or("which tokens? give --tokens or --tokens-file")?;
-    let opened = args.model.open()?;
-    let model = &opened.model;
-    let config = model.config();
-    let mut session = model.session()?;
-    let folder = args.out.parent().filter(|folder| *folder != Path::new(""));
-    let mut kept = Kept {
-        logits: BufWriter::new(tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?),
-        hidden: vec![Vec::new(); if args.hidden { config.layers.len() + 1 } else { 0 }],
-        failed: None,
-    };
-    let mut feeds = [Feed::new(&mut session, &tokens).wanted(Wanted::All)];
-    model.forward(&mut feeds, &mut kept)?;
-    write(args, &kept.finish()?, tokens.len(), config.vocab, config.hidden)?;
-    if args.json {
-        let object = serde_json::json!({
-            "out": args.out, "tokens": tokens.len(), "vocab": config.vocab,
-            "layers": config.layers.len(), "precision": model.precision().name(),
-        });
-        return Ok(say!("{object}")?);
+    args.model.open()?.run(&WriteLogits { args, tokens })
+}
+
+/// The tokens whose logits are written.
+struct WriteLogits<'a> {
+    args: &'a Args,
+    tokens: Vec<u32>,
+}
+
+impl Task for WriteLogits<'_> {
+    fn run<B: Backend>(&self, model: &Model<B>) -> Outcome {
+        let Self { args, tokens } = self;
+        let config = model.config();
+        let mut session = model.session()?;
+        let folder = args.out.parent().filter(|folder| *folder != Path::new(""));
+        let mut kept = Kept {
+            logits: BufWriter::new(tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?),
+            hidden: vec![Vec::new(); if args.hidden { config.layers.len() + 1 } else { 0 }],
+            failed: None,
+        };
+        let mut feeds = [Feed::new(&mut session, tokens).wanted(Wanted::All)];
+        model.forward(&mut feeds, &mut kept)?;
+        write(args, &kept.finish()?, tokens.len(), config.vocab, config.hidden)?;
+        if args.json {
+            let object = serde_json::json!({
+                "out": args.out, "tokens": tokens.len(), "vocab": config.vocab,
+                "layers": config.layers.len(), "precision": model.precision().name(),
+            });
+            return Ok(say!("{object}")?);
+        }
+        say!("{}: {} positions of {} logits", args.out.display(), tokens.len(), config.vocab)?;
+        Ok(())
     }
-    say!("{}: {} positions of {} logits", args.out.display(), tokens.len(), config.vocab)?;
-    Ok(())
 }
 
 /// Logits as they come, on disk: those of a long prompt are gigabytes.

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use model::{ModelArgs, TokenArgs};
-use moe_engine::{At, Feed, Observer, Wanted};
+use model::{ModelArgs, Task, TokenArgs};
+use moe_engine::backend::Backend;
+use moe_engine::{At, Feed, Model, Observer, Wanted};
 use terminal::{Outcome, say};
 
 /// Measure perplexity: e to the mean negative log-likelihood of a text's tokens, each given those before it.
@@ -43,7 +44,6 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Outcome {
     let opened = args.model.open()?;
-    let model = &opened.model;
     let tokens = match (args.tokens.read()?, &args.text_file) {
         (Some(tokens), _) => tokens,
         (None, Some(path)) => {
@@ -56,50 +56,63 @@ fn run(args: &Args) -> Outcome {
     if tokens.len() < 2 {
         return Err(format!("{} tokens: at least 2 are needed", tokens.len()).into());
     }
-    let context = args.context.min(model.config().max_positions);
-    let stride = args.stride.unwrap_or(context.saturating_sub(1));
-    if context < 2 || stride == 0 || stride >= context {
-        return Err(format!(
-            "a stride of {stride} in a context of {context}: expected 1 to context - 1"
-        )
-        .into());
-    }
-    let clock = Instant::now();
-    let mut total = Likelihood::default();
-    let mut begin = 0;
-    loop {
-        let end = (begin + context).min(tokens.len());
-        let window = &tokens[begin..end];
-        // The first token that no window has counted yet.
-        let from = if begin == 0 { 1 } else { context - stride };
-        let mut scored = Scored { window, from, sum: Likelihood::default() };
-        let mut session = model.session()?;
-        let mut feeds = [Feed::new(&mut session, window).wanted(Wanted::All)];
-        model.forward(&mut feeds, &mut scored)?;
-        total.add(&scored.sum);
-        if end == tokens.len() {
-            break;
+    opened.run(&Score { args, tokens })
+}
+
+/// The tokens that are scored.
+struct Score<'a> {
+    args: &'a Args,
+    tokens: Vec<u32>,
+}
+
+impl Task for Score<'_> {
+    fn run<B: Backend>(&self, model: &Model<B>) -> Outcome {
+        let Self { args, tokens } = self;
+        let context = args.context.min(model.config().max_positions);
+        let stride = args.stride.unwrap_or(context.saturating_sub(1));
+        if context < 2 || stride == 0 || stride >= context {
+            return Err(format!(
+                "a stride of {stride} in a context of {context}: expected 1 to context - 1"
+            )
+            .into());
         }
-        begin += stride;
+        let clock = Instant::now();
+        let mut total = Likelihood::default();
+        let mut begin = 0;
+        loop {
+            let end = (begin + context).min(tokens.len());
+            let window = &tokens[begin..end];
+            // The first token that no window has counted yet.
+            let from = if begin == 0 { 1 } else { context - stride };
+            let mut scored = Scored { window, from, sum: Likelihood::default() };
+            let mut session = model.session()?;
+            let mut feeds = [Feed::new(&mut session, window).wanted(Wanted::All)];
+            model.forward(&mut feeds, &mut scored)?;
+            total.add(&scored.sum);
+            if end == tokens.len() {
+                break;
+            }
+            begin += stride;
+        }
+        let seconds = clock.elapsed().as_secs_f64();
+        let (mean, error) = total.mean();
+        if args.json {
+            let object = serde_json::json!({
+                "tokens": tokens.len(), "scored": total.count, "nll": mean, "nll_standard_error": error,
+                "perplexity": mean.exp(), "context": context, "stride": stride, "seconds": seconds,
+                "precision": model.precision().name(),
+            });
+            return Ok(say!("{object}")?);
+        }
+        say!("perplexity {:.4} +/- {:.4}", mean.exp(), mean.exp() * error)?;
+        say!(
+            "{} of {} tokens scored, {mean:.6} nats each, context {context}, stride {stride}, {:.1} tokens/s",
+            total.count,
+            tokens.len(),
+            total.count as f64 / seconds,
+        )?;
+        Ok(())
     }
-    let seconds = clock.elapsed().as_secs_f64();
-    let (mean, error) = total.mean();
-    if args.json {
-        let object = serde_json::json!({
-            "tokens": tokens.len(), "scored": total.count, "nll": mean, "nll_standard_error": error,
-            "perplexity": mean.exp(), "context": context, "stride": stride, "seconds": seconds,
-            "precision": model.precision().name(),
-        });
-        return Ok(say!("{object}")?);
-    }
-    say!("perplexity {:.4} +/- {:.4}", mean.exp(), mean.exp() * error)?;
-    say!(
-        "{} of {} tokens scored, {mean:.6} nats each, context {context}, stride {stride}, {:.1} tokens/s",
-        total.count,
-        tokens.len(),
-        total.count as f64 / seconds,
-    )?;
-    Ok(())
 }
 
 /// Negative log-likelihoods, summed.

@@ -3,6 +3,7 @@
 // Each example uses its own part.
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
+mod device;
 mod sampling;
 mod tiny;
 
@@ -12,10 +13,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
-use moe_engine::{Activations, Model, Options, Precision, Repack};
+use moe_engine::{Activations, Config, Options, Precision, Repack};
 use tempfile::TempDir;
 
-use crate::terminal::complain;
+use crate::terminal::Outcome;
+pub use device::{DeviceArgs, Task};
 pub use sampling::SamplingArgs;
 pub use tiny::write_weights;
 
@@ -26,9 +28,11 @@ pub struct ModelArgs {
     /// model is made if there is none
     #[arg(long)]
     pub model: Option<PathBuf>,
-    /// How activations are rounded: f32 (exact), bf16 or f16
-    #[arg(long, default_value = "f32")]
-    pub precision: Precision,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// How activations are rounded: f32 (exact), bf16 or f16 [default: f32, on an NPU bf16]
+    #[arg(long)]
+    pub precision: Option<Precision>,
     /// The form of the attention's projections and the head: stored, coded (twelve bits a weight instead of
     /// sixteen, without loss) or int8
     #[arg(long, default_value = "stored")]
@@ -88,34 +92,32 @@ impl From<ActivationForm> for Activations {
     }
 }
 
-/// A model with the tokenizer that lies beside it, if one does.
+/// A checkpoint with the tokenizer that lies beside it, if one does.
 pub struct Opened {
-    pub model: Model,
+    path: PathBuf,
+    options: Options,
+    device: DeviceArgs,
+    pub config: Config,
     pub tokenizer: Option<HfTokenizer>,
     /// Holds the synthetic model.
     _made: Option<TempDir>,
 }
 
 impl ModelArgs {
+    /// Looks at the checkpoint; the weights stay where they are until [`Opened::run`].
     pub fn open(&self) -> Result<Opened, Box<dyn Error>> {
         let made = if self.model.is_some() { None } else { Some(tiny::make()?) };
         let made_path = made.as_ref().map(TempDir::path);
         let path = self.model.as_deref().or(made_path).unwrap_or(Path::new(""));
         let dense = if self.repack { Some(Repack::Coded) } else { self.dense.repack() };
-        let first = match (&self.repack_file, dense) {
-            (Some(_), None) => {
-                return Err(
-                    "--repack-file: in which form? give --repack, --dense coded or --dense int8"
-                        .into(),
-                );
-            }
-            (file, _) => file.as_deref().filter(|file| !file.exists()),
-        };
-        if let Some(file) = first {
-            complain(&format!("repacking weights for {} ...", file.display()));
+        if self.repack_file.is_some() && dense.is_none() {
+            return Err(
+                "--repack-file: in which form? give --repack, --dense coded or --dense int8".into(),
+            );
         }
+        let device = self.device.decided();
         let options = Options {
-            precision: self.precision,
+            precision: self.precision.unwrap_or_else(|| device.precision()),
             dense,
             repack_file: self.repack_file.clone(),
             activations: self.activations.into(),
@@ -123,20 +125,29 @@ impl ModelArgs {
             chunk: self.chunk,
             check: self.check,
         };
-        let model = Model::open(path, &options)?;
-        if let Some(file) = first {
-            complain(&format!("repacked weights kept in {}", file.display()));
-        }
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let path = located(path);
+        path.metadata().map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
+        let config = Config::open(folder)?;
         let tokenizer = HfTokenizer::from_folder(folder)?;
         if let Some(tokenizer) = &tokenizer {
-            check_vocabulary(tokenizer, model.config().vocab, &model.config().eos)?;
+            check_vocabulary(tokenizer, config.vocab, &config.eos)?;
         }
-        Ok(Opened { model, tokenizer, _made: made })
+        Ok(Opened { path, options, device, config, tokenizer, _made: made })
     }
 }
 
 impl Opened {
+    /// Opens the model where it shall be computed, and does the task with it.
+    pub fn run(&self, task: &impl Task) -> Outcome {
+        self.device.run(&self.path, &self.options, task)
+    }
+
+    /// Whether several devices do the same.
+    pub fn is_shared(&self) -> bool {
+        self.device.is_shared()
+    }
+
     pub fn tokenizer(&self) -> Option<&dyn Tokenizer> {
         self.tokenizer.as_ref().map(|tokenizer| tokenizer as &dyn Tokenizer)
     }
@@ -154,6 +165,13 @@ impl Opened {
         }
         Ok(ids)
     }
+}
+
+/// The folder itself, or its `original/` where that is all there is.
+fn located(path: &Path) -> PathBuf {
+    let original = path.join("original");
+    let has = |folder: &Path| folder.join(moe_engine::CONFIG).is_file();
+    if path.is_dir() && !has(path) && has(&original) { original } else { path.to_owned() }
 }
 
 /// Tokens by their ids.

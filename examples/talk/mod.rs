@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use moe_engine::backend::Backend;
 use moe_engine::chat::{Conversation, Effort, Message, RenderOptions, SpecialIds, Stream, today};
 use moe_engine::sampling::SamplingParams;
 use moe_engine::tokenizer::Tokenizer;
@@ -20,8 +21,8 @@ use screen::Screen;
 pub(crate) use screen::Show;
 
 /// One conversation.
-pub(crate) struct Talk<'m> {
-    model: &'m Model,
+pub(crate) struct Talk<'m, B: Backend> {
+    model: &'m Model<B>,
     tokenizer: &'m dyn Tokenizer,
     special: SpecialIds,
     sampling: SamplingParams,
@@ -29,15 +30,15 @@ pub(crate) struct Talk<'m> {
     conversation: Conversation,
     /// The last prompt, as the model has read it. The next one begins with it, unless it drops reasoning of
     /// further back.
-    prompt: Session,
+    prompt: Session<B>,
     turns: u64,
     pub(crate) seed: u64,
     pub(crate) max_new: usize,
 }
 
-impl<'m> Talk<'m> {
+impl<'m, B: Backend> Talk<'m, B> {
     pub(crate) fn new(
-        model: &'m Model,
+        model: &'m Model<B>,
         tokenizer: &'m dyn Tokenizer,
         sampling: SamplingParams,
         show: Show,

@@ -9,9 +9,19 @@ mod size;
 pub use progress::Progress;
 pub use size::{bytes, parse_bytes, rate};
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets this thread say nothing any more: others do the same and say it.
+pub fn silence() {
+    SILENT.set(true);
+}
 
 /// What an example's work returns.
 pub type Outcome = Result<(), Box<dyn Error>>;
@@ -36,6 +46,9 @@ pub(crate) use say;
 /// Prints results on standard output. That whoever reads has seen enough (`… | head`) is no error:
 /// the work goes on without them.
 pub fn print(text: &str) -> io::Result<()> {
+    if SILENT.get() {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -48,5 +61,8 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// Prints a line on standard error, which nobody needs to read.
 pub fn complain(text: &str) {
+    if SILENT.get() {
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -35,7 +35,7 @@ use std::time::Instant;
 use crate::backend::{Backend, Cpu};
 use crate::tokenizer::Tokenizer;
 use crate::{At, Error, Feed, Model, Observer, Result, Session};
-use sequence::Sequence;
+use sequence::{Said, Sequence};
 
 pub use cancel::CancelToken;
 pub use metrics::Metrics;
@@ -140,24 +140,26 @@ impl<'m, B: Backend> Generation<'m, B> {
             self.sequences.iter().try_for_each(Sequence::check)?;
         }
         let begin = Instant::now();
-        let mut logits = vec![Vec::new(); self.sequences.len()];
+        let mut said: Vec<_> = self.sequences.iter().map(|_| Said::All(Vec::new())).collect();
+        let (vocab, is_queued) = (self.model.config().vocab, self.model.backend().is_queued());
         let mut feeds = Vec::new();
         let mut order = Vec::new();
         for (index, sequence) in self.sequences.iter_mut().enumerate() {
             if sequence.finish.is_none() {
                 order.push(index);
-                feeds.push(Feed::new(&mut sequence.session, &sequence.next));
+                let wanted = sequence.wanted(vocab, is_queued);
+                feeds.push(Feed::new(&mut sequence.session, &sequence.next).wanted(wanted));
             }
         }
         if feeds.is_empty() {
             return Ok(());
         }
         let fed = feeds.iter().map(Feed::len).sum();
-        let mut collect = Collect { logits: &mut logits, order: &order, cancel: &self.cancel };
+        let mut collect = Collect { said: &mut said, order: &order, cancel: &self.cancel };
         let usage = self.model.forward(&mut feeds, &mut collect)?;
         for index in order {
             let most = self.model.config().max_positions;
-            let step = self.sequences[index].step(index, &logits[index], most)?;
+            let step = self.sequences[index].step(index, &said[index], most)?;
             self.ready.push_back(step);
         }
         self.metrics.add_round(fed, self.ready.len(), usage, begin.elapsed());
@@ -192,9 +194,9 @@ impl<B: Backend> Iterator for Generation<'_, B> {
     }
 }
 
-/// Takes the logits of each sequence's last token.
+/// Takes what the model says of each sequence's next token.
 struct Collect<'a> {
-    logits: &'a mut [Vec<f32>],
+    said: &'a mut [Said],
     /// The sequences of the call.
     order: &'a [usize],
     cancel: &'a CancelToken,
@@ -202,7 +204,11 @@ struct Collect<'a> {
 
 impl Observer for Collect<'_> {
     fn logits(&mut self, at: At, logits: &[f32]) {
-        self.logits[self.order[at.sequence]] = logits.to_vec();
+        self.said[self.order[at.sequence]] = Said::All(logits.to_vec());
+    }
+
+    fn best(&mut self, at: At, best: &[(u32, f32)]) {
+        self.said[self.order[at.sequence]] = Said::Best(best.to_vec());
     }
 
     fn cancelled(&self) -> bool {

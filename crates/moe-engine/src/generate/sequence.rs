@@ -5,7 +5,16 @@ use crate::backend::Backend;
 use crate::sampling::Sampler;
 use crate::text::StopStrings;
 use crate::tokenizer::{Detokenizer, Tokenizer};
-use crate::{Error, Result, Session, Usage};
+use crate::{Error, Result, Session, Usage, Wanted};
+
+/// What a model said of the next token.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// All logits; none before it has said anything.
+    All(Vec<f32>),
+    /// The greatest.
+    Best(Vec<(u32, f32)>),
+}
 
 /// A session, what it goes on with, and how far it is.
 #[derive(Debug)]
@@ -55,14 +64,29 @@ impl<'m, B: Backend> Sequence<'m, B> {
         Ok(())
     }
 
+    /// What is needed of the last token's logits.
+    pub(super) fn wanted(&self, vocab: usize, is_queued: bool) -> Wanted {
+        // Where logits are in memory anyway, nothing is gained by choosing among them twice.
+        match self.sampler.enough().filter(|_| is_queued) {
+            None => Wanted::Last,
+            Some(count) => {
+                let below = self.sampler.vocabulary().map_or(vocab, |size| size.min(vocab));
+                Wanted::Best { count, below }
+            }
+        }
+    }
+
     /// The next token; the last one if after it the session would have more than `max_positions`.
     pub(super) fn step(
         &mut self,
         sequence: usize,
-        logits: &[f32],
+        said: &Said,
         max_positions: usize,
     ) -> Result<Step> {
-        let sample = self.sampler.sample(logits)?;
+        let sample = match said {
+            Said::All(logits) => self.sampler.sample(logits)?,
+            Said::Best(best) => self.sampler.sample_best(best)?,
+        };
         let token = sample.id;
         self.sampler.accept(token);
         self.next = vec![token];

@@ -20,8 +20,9 @@ pub struct NpuExperts {
     /// Which of the layer's experts.
     pub(super) here: Range<usize>,
     pub(super) count: usize,
-    /// On a device that has not all of them: the number of each expert here, that of one that is nowhere for all
-    /// others; and a factor for their weights, 1 or 0.
+    /// On a device that has not all of them: the number of each expert here, and the factor of its answers. Those of other
+    /// devices are given to the last one here and count for nothing: rows that no expert takes would be left as they
+    /// are, whatever that is, and one more expert is read sooner than such rows are looked for.
     pub(super) part: Option<(DeviceBuffer<i32>, DeviceBuffer<bf16>)>,
 }
 
@@ -89,8 +90,8 @@ impl NpuScratch {
             gate_up: of(2 * config.intermediate)?,
             activated,
             places: DeviceBuffer::new(device, all)?,
-            counts: DeviceBuffer::new(device, config.experts + 1)?,
-            short_counts: DeviceBuffer::new(device, config.experts + 1)?,
+            counts: DeviceBuffer::new(device, config.experts)?,
+            short_counts: DeviceBuffer::new(device, config.experts)?,
             scales: DeviceBuffer::new(device, all)?,
             experts: DeviceBuffer::new(device, all)?,
             weights: DeviceBuffer::new(device, all)?,
@@ -135,8 +136,7 @@ impl Npu {
         let (rows, chosen) = (routing.rows, routing.chosen);
         let all = rows * chosen;
         let (mut weights, mut chosen_experts) = routing.tensors()?;
-        let here = experts.here.len();
-        let mut count = here;
+        let count = experts.here.len();
         if let Some((numbers, factors)) = &experts.part {
             let shape = [rows, chosen];
             let local = scratch.experts.tensor(&shape)?;
@@ -147,7 +147,6 @@ impl Npu {
             op::gather(stream, &factors.tensor(&[all])?, 0, &chosen_experts, &factor)?;
             op::mul(stream, &weights, &factor, &own)?;
             (weights, chosen_experts) = (own, local);
-            count += 1;
         }
         let sorted = scratch.sorted.tensor(&[all, hidden])?;
         let places = scratch.places.tensor(&[all])?;
@@ -167,9 +166,8 @@ impl Npu {
                 op::cast(stream, &short, &counts)?;
             }
         }
-        let groups = counts.slice(0, ..here)?;
         let gate_up = scratch.gate_up.tensor(&[all, 2 * inner])?;
-        self.grouped(&sorted, &experts.gate_up, &groups, &gate_up)?;
+        self.grouped(&sorted, &experts.gate_up, &counts, &gate_up)?;
         let [activated, parts @ ..] = &scratch.activated;
         let activated = activated.tensor(&[all, inner])?;
         let unit = op::ClippedSwiglu {
@@ -187,11 +185,7 @@ impl Npu {
             }
         }
         let answers = scratch.answers.tensor(&[all, hidden])?;
-        if experts.part.is_some() {
-            // Rows of other devices' experts are not written, and count as nothing below.
-            op::zero(stream, &answers)?;
-        }
-        self.grouped(&activated, &experts.down, &groups, &answers)?;
+        self.grouped(&activated, &experts.down, &counts, &answers)?;
         self.sum(&answers, &places, &weights, &sorted, y)?;
         if let Some(comm) = &self.comm {
             let part = y.data.slice(..y.rows * y.columns)?;

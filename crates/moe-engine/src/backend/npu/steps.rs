@@ -339,8 +339,7 @@ impl Backend for Npu {
         let up = (2 * inner, hidden);
         let part = (here.len() < experts.count()).then(|| {
             let number = |expert: usize| {
-                let nowhere = here.len();
-                if here.contains(&expert) { expert - here.start } else { nowhere }
+                if here.contains(&expert) { expert - here.start } else { here.len() - 1 }
             };
             let all = 0..experts.count();
             let numbers: Vec<_> = all.clone().map(|expert| number(expert) as i32).collect();
