@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use measure::{Bench, Subject};
-use moe_bench::{Grid, Rates, Report, Schedule, Style, Thresholds, Watch};
-use moe_engine::Precision;
+use model::DeviceArgs;
+use moe_bench::{Chip, Grid, Rates, Report, Schedule, Style, Thresholds, Watch};
+use moe_engine::{Options, Precision};
 use terminal::{Outcome, complain, print, say};
 
 /// Measure inference: throughput, latency, memory, and how near to the machine's limit they come.
@@ -33,8 +34,10 @@ struct Args {
     /// Tokens of each prompt
     #[arg(long, value_delimiter = ',', default_value = "64,128,256")]
     seq: Vec<usize>,
-    /// How activations are rounded: f32, bf16, f16
-    #[arg(long, value_delimiter = ',', default_value = "f32,bf16")]
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// How activations are rounded: f32, bf16, f16 [default: f32,bf16, on an NPU bf16]
+    #[arg(long, value_delimiter = ',')]
     precision: Vec<Precision>,
     /// Tokens that each sequence goes on with
     #[arg(long, default_value_t = 32)]
@@ -54,6 +57,9 @@ struct Args {
     /// Also take the time of every step of a token, of the first case
     #[arg(long)]
     profile: bool,
+    /// Also print what a step would take of each Ascend chip by its data sheet; for a model on an NPU
+    #[arg(long)]
+    roofline: bool,
     /// From how many tokens a second on a throughput is green, and below how many it is red
     #[arg(long, value_names = ["GOOD", "POOR"], num_args = 2, default_values = ["20", "7"])]
     thresholds: Vec<f64>,
@@ -76,6 +82,7 @@ struct Args {
 
 // cargo run --release --example bench
 // cargo run --release --example bench -- --model gpt-oss-20b --precision bf16 --html report.html
+// cargo run --release --example bench -- --model gpt-oss-20b --device npu --roofline
 fn main() -> ExitCode {
     terminal::exit(run(&Args::parse()))
 }
@@ -89,20 +96,45 @@ fn run(args: &Args) -> Outcome {
             return Err(format!("{}: there is no such folder", file.display()).into());
         }
     }
+    let device = args.device.decided();
+    if args.roofline && !device.is_npu() {
+        return Err("--roofline: of which NPU? give --device npu".into());
+    }
+    if device.is_npu() && args.profile {
+        return Err("--profile: steps of an NPU are queued, and have no time of their own".into());
+    }
     let subject = Subject::open(args.model.as_deref())?;
+    if device.plans() {
+        let options = Options { precision: device.precision(), ..Options::default() };
+        return device.show_plan(subject.path(), &options);
+    }
     let grid =
         Grid { batches: args.batch.clone(), prompts: args.seq.clone(), generate: args.generate };
     let schedule = Schedule { warmup: args.warmup, runs: args.runs, seed: args.seed };
     let interrupted = Arc::new(AtomicBool::new(false));
     let pressed = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || pressed.store(true, Ordering::Relaxed))?;
-    let bench = Bench { subject: &subject, threads: args.threads, schedule, interrupted };
-    complain("measuring what the machine can do ...");
-    let rates = Rates::measure()?;
-    let facts = bench.facts(args.precision[0])?;
-    let mut report = Report::new(command(), facts, schedule, Some(rates));
+    if !device.is_shared() {
+        ctrlc::set_handler(move || pressed.store(true, Ordering::Relaxed))?;
+    }
+    let precisions = match &args.precision[..] {
+        [] if device.is_npu() => vec![Precision::Bf16],
+        [] => vec![Precision::F32, Precision::Bf16],
+        given => given.to_vec(),
+    };
+    let threads = args.threads;
+    let bench = Bench { subject: &subject, device: &device, threads, schedule, interrupted };
+    let facts = bench.facts(precisions[0])?;
+    let rates = match device.chip()? {
+        // A chip is measured against its data sheet.
+        Some(soc) => Chip::of(&soc).map(|chip| chip.rates()),
+        None => {
+            complain("measuring what the machine can do ...");
+            Some(Rates::measure()?)
+        }
+    };
+    let mut report = Report::new(command(), facts, schedule, rates);
     let watch = Watch::start();
-    for &precision in &args.precision {
+    for &precision in &precisions {
         bench.sweep(precision, &grid, &mut report)?;
         if args.profile {
             bench.profile(precision, &grid, &mut report)?;
@@ -110,6 +142,10 @@ fn run(args: &Args) -> Outcome {
     }
     report.noise = watch.noise();
     write(args, &report)?;
+    if args.roofline {
+        let keys = args.seq.first().copied().unwrap_or(0) + args.generate;
+        print(&bench.roofline(&args.batch, keys)?)?;
+    }
     if let Some(baseline) = baseline {
         say!("{}", report.compare(&baseline))?;
     }

@@ -2,21 +2,22 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ckpt_convert::presets::gpt_oss::Shape;
 use moe_bench::{
-    Case, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, measure, profile,
+    Case, Cell, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, Step, measure,
+    profile, roofline,
 };
-use moe_engine::backend::Cpu;
+use moe_engine::backend::{Backend, Cpu, Plan};
 use moe_engine::weights::Weights;
 use moe_engine::{Config, Model, Options, Precision};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::model::write_weights;
-use crate::terminal::{Outcome, complain};
+use crate::model::{DeviceArgs, Task, write_weights};
+use crate::terminal::{self, Outcome, complain};
 
 /// The checkpoint that is measured.
 pub(crate) struct Subject {
@@ -28,6 +29,11 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A given one, or a small one that is made.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         if let Some(path) = path {
@@ -53,10 +59,14 @@ impl Subject {
     }
 }
 
+/// The folder of a checkpoint.
+fn folder(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
+}
+
 /// Whether a checkpoint was made from nothing: `synthesize` writes a manifest without source files.
 fn is_synthetic(path: &Path) -> bool {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
+    let manifest = std::fs::read_to_string(folder(path).join("manifest.json")).unwrap_or_default();
     let manifest: Value = serde_json::from_str(&manifest).unwrap_or_default();
     manifest["source_files"].as_array().is_some_and(Vec::is_empty)
 }
@@ -64,9 +74,40 @@ fn is_synthetic(path: &Path) -> bool {
 /// How it is measured.
 pub(crate) struct Bench<'a> {
     pub(crate) subject: &'a Subject,
+    pub(crate) device: &'a DeviceArgs,
     pub(crate) threads: Option<usize>,
     pub(crate) schedule: Schedule,
     pub(crate) interrupted: Arc<AtomicBool>,
+}
+
+/// Every case of a precision, and what came of it.
+struct Sweep<'a> {
+    bench: &'a Bench<'a>,
+    precision: Precision,
+    grid: &'a Grid,
+    cells: Mutex<Vec<Cell>>,
+}
+
+impl Task for Sweep<'_> {
+    fn run<B: Backend>(&self, model: &Model<B>) -> Outcome {
+        for case in self.grid.cases() {
+            if self.bench.cancelled() {
+                break;
+            }
+            let mut lines =
+                Lines { precision: self.precision, interrupted: &self.bench.interrupted };
+            match measure(model, &case, &self.bench.schedule, &mut lines) {
+                // Every device has the same cases; the first one's count.
+                Ok(cell) if !terminal::is_silent() => {
+                    self.cells.lock().map_err(|_| "a measurement panicked")?.push(cell);
+                }
+                Ok(_) => {}
+                Err(moe_bench::Error::Model(moe_engine::Error::Cancelled)) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Bench<'_> {
@@ -76,25 +117,42 @@ impl Bench<'_> {
 
     /// The model's sizes.
     pub(crate) fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
-        let model = Model::open(&self.subject.path, &self.options(precision))?;
-        Ok(ModelFacts::of(&model, &*self.subject.name, self.subject.synthetic))
+        let config = Config::open(folder(&self.subject.path))?;
+        let device = match self.device.chip()? {
+            Some(_) => self.plan()?.1,
+            None => Cpu::new(&config, precision, self.threads)?.capabilities().device,
+        };
+        Ok(ModelFacts::from_config(&config, &*self.subject.name, self.subject.synthetic, device))
+    }
+
+    fn plan(&self) -> Result<(Plan, String), Box<dyn Error>> {
+        let plan = self.device.planned(&self.subject.path, &self.options(Precision::Bf16))?;
+        let simulated = if self.device.is_simulated()? { "simulated " } else { "" };
+        let name = format!("{simulated}{}, experts in {}", plan.soc, plan.experts);
+        Ok((plan, name))
+    }
+
+    /// What a step of so many sequences would take of each chip.
+    pub(crate) fn roofline(
+        &self,
+        batches: &[usize],
+        keys: usize,
+    ) -> Result<String, Box<dyn Error>> {
+        let (plan, _) = self.plan()?;
+        let step = |&sequences: &usize| {
+            let cost = plan.step(sequences, keys);
+            Step { sequences, bytes: cost.bytes, flops: cost.flops, launches: cost.launches }
+        };
+        Ok(roofline(&batches.iter().map(step).collect::<Vec<_>>()))
     }
 
     /// Every case of a precision.
     pub(crate) fn sweep(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
-        let model = Model::open(&self.subject.path, &self.options(precision))?;
-        for case in grid.cases() {
-            if self.cancelled() {
-                break;
-            }
-            let mut lines = Lines { precision, interrupted: &self.interrupted };
-            match measure(&model, &case, &self.schedule, &mut lines) {
-                Ok(cell) => report.push(cell),
-                Err(moe_bench::Error::Model(moe_engine::Error::Cancelled)) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        let sweep = Sweep { bench: self, precision, grid, cells: Mutex::new(Vec::new()) };
+        let outcome = self.device.run(&self.subject.path, &self.options(precision), &sweep);
+        let cells = sweep.cells.into_inner().map_err(|_| "a measurement panicked")?;
+        cells.into_iter().for_each(|cell| report.push(cell));
+        outcome
     }
 
     /// Where the time of the first case goes.
@@ -107,8 +165,7 @@ impl Bench<'_> {
         let Some(case) = grid.cases().next().filter(|_| !self.cancelled()) else { return Ok(()) };
         let options = self.options(precision);
         let path = &self.subject.path;
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-        let config = Config::open(folder)?;
+        let config = Config::open(folder(path))?;
         let weights = Weights::open(path, &config, false)?;
         let backend = Profiled::new(Cpu::new(&config, precision, self.threads)?);
         let model = Model::with_backend(path, config, weights, backend, &options)?;

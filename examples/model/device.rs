@@ -8,7 +8,7 @@ use std::thread;
 use ascend_acl::Ascend;
 use ascend_acl::rt::Device;
 use clap::Args;
-use moe_engine::backend::{Backend, ExpertForm, Npu, NpuOptions, Ranks};
+use moe_engine::backend::{Backend, ExpertForm, Npu, NpuOptions, Plan, Ranks};
 use moe_engine::weights::Weights;
 use moe_engine::{Config, Model, Options, Precision};
 
@@ -24,6 +24,9 @@ pub struct DeviceArgs {
     /// Several NPUs that share the experts, such as 0,1
     #[arg(long, value_name = "N,N", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<i32>,
+    /// Several NPUs share attention too, and the cache: each has a part of the heads
+    #[arg(long)]
+    tensor_parallel: bool,
     /// The form of the experts' weights on an NPU: bf16, int8, int4 or mxfp4 [default: the best exact one of the chip]
     #[arg(long, value_name = "FORM")]
     experts: Option<ExpertForm>,
@@ -105,23 +108,46 @@ impl DeviceArgs {
         if self.is_npu() { Precision::Bf16 } else { Precision::F32 }
     }
 
+    /// Whether only the plan is asked for.
+    pub fn plans(&self) -> bool {
+        self.plan
+    }
+
+    /// The chip of the NPU that is asked for, if one is.
+    pub fn chip(&self) -> Result<Option<String>, Box<dyn Error>> {
+        if !self.is_npu() {
+            return Ok(None);
+        }
+        let device = Device::open(&Ascend::load()?, self.options().device)?;
+        Ok(Some(device.soc_name()?.to_owned()))
+    }
+
+    /// Whether that is one of a simulator.
+    pub fn is_simulated(&self) -> Result<bool, Box<dyn Error>> {
+        Ok(Ascend::load()?.is_simulated())
+    }
+
     fn options(&self) -> NpuOptions {
         let mut options = NpuOptions::default();
-        if let Place::Npu(device) = self.device {
+        if let Some(&device) = self.devices.first() {
+            options.device = device;
+        } else if let Place::Npu(device) = self.device {
             options.device = device;
         }
         options.experts = self.experts;
+        options.tensor_parallel = self.tensor_parallel;
         options.kv_positions = self.kv_positions;
         options.graphs = !self.no_graphs;
+        options.devices = self.ranks.unwrap_or(self.devices.len()).max(1);
         options
     }
 
     /// Opens a checkpoint and does the task with it, or shows the plan.
     pub fn run(&self, path: &Path, options: &Options, task: &impl Task) -> Outcome {
+        if self.plan {
+            return self.show_plan(path, options);
+        }
         if !self.is_npu() {
-            if self.plan {
-                return Err("--plan: of which NPU? give --device npu".into());
-            }
             let first = options.repack_file.as_deref().filter(|file| !file.exists());
             if let Some(file) = first {
                 complain(&format!("repacking weights for {} ...", file.display()));
@@ -140,9 +166,6 @@ impl DeviceArgs {
             return Err(format!("{option}: is for the processor; an NPU has --experts").into());
         }
         let ascend = Ascend::load()?;
-        if self.plan {
-            return print(&self.planned(ascend, path, options)?.to_string()).map_err(Into::into);
-        }
         if let (Some(ranks), Some(file)) = (self.ranks, &self.root_info) {
             if self.rank >= ranks {
                 return Err(format!("--rank {}: expected one below {ranks}", self.rank).into());
@@ -182,17 +205,20 @@ impl DeviceArgs {
         })
     }
 
+    /// Prints what the device would do.
+    pub fn show_plan(&self, path: &Path, options: &Options) -> Outcome {
+        if !self.is_npu() {
+            return Err("--plan: of which NPU? give --device npu".into());
+        }
+        Ok(print(&self.planned(path, options)?.to_string())?)
+    }
+
     /// What the device would do.
-    pub fn planned(
-        &self,
-        ascend: Ascend,
-        path: &Path,
-        options: &Options,
-    ) -> Result<moe_engine::backend::Plan, Box<dyn Error>> {
+    pub fn planned(&self, path: &Path, options: &Options) -> Result<Plan, Box<dyn Error>> {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let config = Config::open(folder)?;
         let weights = Weights::open(path, &config, options.check)?;
-        Ok(Npu::plan(&ascend, &config, &weights, options, &self.options())?)
+        Ok(Npu::plan(&Ascend::load()?, &config, &weights, options, &self.options())?)
     }
 
     fn on_npu(

@@ -23,6 +23,11 @@ pub fn silence() {
     SILENT.set(true);
 }
 
+/// Whether another thread says what this one would.
+pub fn is_silent() -> bool {
+    SILENT.get()
+}
+
 /// What an example's work returns.
 pub type Outcome = Result<(), Box<dyn Error>>;
 

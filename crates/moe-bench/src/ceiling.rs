@@ -20,6 +20,9 @@ pub struct Rates {
     /// GFLOP/s of chains of multiplications and additions in registers, by name: `f32 (AVX2)`, and bf16 where there
     /// are instructions for it.
     pub arithmetic: Vec<(String, (f64, f64))>,
+    /// Whether they are those of a data sheet, and not measured.
+    #[serde(default)]
+    pub data_sheet: bool,
 }
 
 impl Rates {
@@ -33,6 +36,7 @@ impl Rates {
             threads: rayon::current_num_threads(),
             read: memory::read()?,
             arithmetic: chains.map(|chains| (chains.name.to_owned(), chains.rates())).collect(),
+            data_sheet: false,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use moe_engine::backend::Backend;
-use moe_engine::{At, Feed, Model, Observer, Session, Usage};
+use moe_engine::{At, Feed, Model, Observer, Session, Usage, Wanted};
 
 use crate::process::Energy;
 use crate::{Case, Cell, Memory, ModelFacts, Result, Run, Schedule, machine};
@@ -74,7 +74,7 @@ pub fn measure<B: Backend>(
         decode,
         memory: Memory::now(),
         machine_memory: machine::total_memory(),
-        device_memory: progress.device_memory(),
+        device_memory: progress.device_memory().or_else(|| model.backend().memory_used()),
         prefill_share: None,
         decode_share: None,
     })
@@ -127,7 +127,12 @@ fn advance<B: Backend>(
     next: &mut Next<'_>,
 ) -> Result<Usage> {
     let feeds = sessions.iter_mut().zip(tokens);
-    let mut feeds: Vec<_> = feeds.map(|(session, tokens)| Feed::new(session, tokens)).collect();
+    // As a generation of most likely tokens has it: from an accelerator only they come.
+    let below = model.config().vocab;
+    let wanted =
+        if model.backend().is_queued() { Wanted::Best { count: 1, below } } else { Wanted::Last };
+    let feeds = feeds.map(|(session, tokens)| Feed::new(session, tokens).wanted(wanted));
+    let mut feeds: Vec<_> = feeds.collect();
     Ok(model.forward(&mut feeds, next)?)
 }
 
@@ -141,6 +146,10 @@ impl Observer for Next<'_> {
     fn logits(&mut self, at: At, logits: &[f32]) {
         let likely = (0..).zip(logits).max_by(|(_, left), (_, right)| left.total_cmp(right));
         self.tokens[at.sequence] = likely.map_or(0, |(token, _)| token);
+    }
+
+    fn best(&mut self, at: At, best: &[(u32, f32)]) {
+        self.tokens[at.sequence] = best.first().map_or(0, |(token, _)| *token);
     }
 
     fn cancelled(&self) -> bool {

@@ -41,10 +41,17 @@ impl ModelFacts {
     #[must_use]
     pub fn of<B: Backend>(model: &Model<B>, name: impl Into<String>, synthetic: bool) -> Self {
         let device = model.backend().capabilities().device;
-        Self::from_config(model.config(), name.into(), synthetic, device)
+        Self::from_config(model.config(), name, synthetic, device)
     }
 
-    fn from_config(config: &Config, name: String, synthetic: bool, device: String) -> Self {
+    /// Those of a model of this configuration.
+    #[must_use]
+    pub fn from_config(
+        config: &Config,
+        name: impl Into<String>,
+        synthetic: bool,
+        device: String,
+    ) -> Self {
         let (hidden, query, kv) = (config.hidden, config.query_width(), config.kv_width());
         let attention = hidden * (query + 2 * kv) + query * hidden;
         // Gate, up and down.
@@ -52,7 +59,7 @@ impl ModelFacts {
         let layer = attention + hidden * config.experts + config.experts_per_token * expert;
         let sliding = config.layers.iter().filter(|&&kind| kind == LayerKind::Sliding).count();
         Self {
-            name,
+            name: name.into(),
             synthetic,
             device,
             layers: config.layers.len(),

@@ -232,12 +232,20 @@ impl<B: Backend> Backend for Profiled<B> {
         self.inner.is_queued()
     }
 
+    fn memory_used(&self) -> Option<u64> {
+        self.inner.memory_used()
+    }
+
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.inner.run(work)
     }
 
     fn upload_vector(&self, values: Vec<f32>) -> Result<Self::Vector> {
         self.inner.upload_vector(values)
+    }
+
+    fn upload_sinks(&self, values: Vec<f32>) -> Result<Self::Vector> {
+        self.inner.upload_sinks(values)
     }
 
     fn upload_linear(&self, weights: LinearWeights) -> Result<Self::Linear> {

@@ -177,6 +177,7 @@ pub(crate) mod tests {
                 ("f32 (AVX-512)".to_owned(), (200.0, 100.0)),
                 ("bf16 (AVX-512 BF16)".to_owned(), (400.0, 200.0)),
             ],
+            data_sheet: false,
         };
         let schedule = Schedule { warmup: 1, runs: 3, seed: 0 };
         let mut report = Report::new("bench", model, schedule, Some(rates));

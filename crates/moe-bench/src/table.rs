@@ -111,11 +111,15 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
         let arithmetic = rates.arithmetic.iter();
         let arithmetic: Vec<_> =
             arithmetic.map(|(name, (all, _))| format!("{} GFLOP/s {name}", number(*all))).collect();
+        let whence = if rates.data_sheet {
+            "by its data sheet".to_owned()
+        } else {
+            format!("measured in this run, {} threads", rates.threads)
+        };
         lines.push(format!(
-            "limit    {} GB/s read, {}, measured in this run, {} threads",
+            "limit    {} GB/s read, {}, {whence}",
             number(rates.read.0),
             arithmetic.join(", "),
-            rates.threads,
         ));
     }
     let schedule = &report.schedule;

@@ -287,7 +287,7 @@ impl<B: Backend> Layer<B> {
         Ok(Self {
             input_norm: backend.upload_vector(weights.input_norm)?,
             qkv: backend.upload_qkv([weights.query, weights.key, weights.value])?,
-            sinks: backend.upload_vector(weights.sinks)?,
+            sinks: backend.upload_sinks(weights.sinks)?,
             output: backend.upload_output(weights.output)?,
             post_attention_norm: backend.upload_vector(weights.post_attention_norm)?,
             router: backend.upload_linear(weights.router)?,

@@ -156,6 +156,13 @@ impl Ascend {
         self.loaded.folder.as_deref()
     }
 
+    /// Whether these are the libraries of a simulator: no figure that they give is of real hardware.
+    #[must_use]
+    pub fn is_simulated(self) -> bool {
+        let core = |library: LoadedLibrary| library.file.with_file_name("libascend_sim.so");
+        self.libraries().into_iter().any(|library| core(library).is_file())
+    }
+
     /// The libraries of the runtime and the operators, in the order in which they were loaded.
     #[must_use]
     pub fn libraries(self) -> Vec<LoadedLibrary> {

@@ -147,7 +147,7 @@ impl Probe {
     fn look(&mut self, ascend: Ascend) {
         self.origin = Some(ascend.origin());
         self.libraries = ascend.libraries();
-        self.simulated = self.libraries.iter().any(|library| is_simulator(&library.file));
+        self.simulated = ascend.is_simulated();
         self.tried = ascend.attempts().to_vec();
         self.operators = operator::operators(ascend);
         self.missing_functions = operator::missing(ascend);
@@ -194,10 +194,6 @@ fn initialise(ascend: Ascend) -> Result<()> {
     // SAFETY: null stands for the default settings.
     let code = unsafe { init(ptr::null()) };
     if code == REPEAT_INITIALIZE { Ok(()) } else { ascend.check("aclInit", code) }
-}
-
-fn is_simulator(library: &Path) -> bool {
-    library.with_file_name("libascend_sim.so").is_file()
 }
 
 /// The files that the driver makes: one for each device, and `davinci_manager`, `devmm_svm`, `hisi_hdc`.

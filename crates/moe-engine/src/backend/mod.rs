@@ -99,6 +99,11 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
         false
     }
 
+    /// Bytes in use of the memory of an accelerator, by whomever; `None` where it has none of its own.
+    fn memory_used(&self) -> Option<u64> {
+        None
+    }
+
     /// Does `work` where the steps are quickest to start, for example on its own threads.
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         work()
@@ -106,6 +111,10 @@ pub trait Backend: Debug + Send + Sync + Sized + 'static {
 
     /// Makes a vector known to the device.
     fn upload_vector(&self, values: Vec<f32>) -> Result<Self::Vector>;
+    /// Makes the sinks of a layer known to the device, one logit a query head.
+    fn upload_sinks(&self, values: Vec<f32>) -> Result<Self::Vector> {
+        self.upload_vector(values)
+    }
     /// Makes a matrix known to the device.
     fn upload_linear(&self, weights: LinearWeights) -> Result<Self::Linear>;
     /// Makes the matrices of queries, keys and values known to the device.

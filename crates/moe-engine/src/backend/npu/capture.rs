@@ -79,8 +79,26 @@ impl Npu {
                 steps(pass)
             }
             State::Warm => self.capture(key, pass, steps),
-            State::Graph(..) => self.replay(key, pass),
+            State::Graph(..) => match self.replay(key, pass) {
+                Err(Error::Device { source, .. }) if is_refused(&source) => {
+                    self.instead(key, pass, steps)
+                }
+                outcome => outcome,
+            },
         }
+    }
+
+    /// The steps themselves, now and for all later batches of this kind.
+    fn instead(
+        &self,
+        key: GraphKey,
+        pass: &mut NpuPass,
+        mut steps: impl FnMut(&mut NpuPass) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(recorded) = pass.graphs.get_mut(&key) {
+            recorded.state = State::Refused;
+        }
+        steps(pass)
     }
 
     fn capture(
@@ -91,7 +109,8 @@ impl Npu {
     ) -> Result<()> {
         pass.recording = Some(Vec::new());
         let mut failed = None;
-        let captured = self.stream.capture(CaptureMode::Global, |_| {
+        // Other threads save sessions and run other models on the device meanwhile.
+        let captured = self.stream.capture(CaptureMode::ThreadLocal, |_| {
             steps(pass).map_err(|error| {
                 // The capture ends with an error of its own kind; the step's is the one to tell.
                 let stopped = ascend_acl::Error::Capturing { call: "the steps of a batch" };
@@ -100,27 +119,25 @@ impl Npu {
             })
         });
         let attended = pass.recording.take().unwrap_or_default();
-        let refused = |error: &ascend_acl::Error| {
-            error.class() == Class::Capture
-                || error.class() == Class::Unsupported
-                || matches!(error, ascend_acl::Error::MissingSymbol { .. })
-        };
-        let state = match (captured, failed) {
-            (Ok((graph, ())), _) => State::Graph(graph, attended),
-            (Err(_), Some(Error::Device { source, .. })) if refused(&source) => State::Refused,
+        let graph = match (captured, failed) {
+            (Ok((graph, ())), _) => graph,
+            (Err(_), Some(Error::Device { source, .. })) if is_refused(&source) => {
+                return self.instead(key, pass, steps);
+            }
             (Err(_), Some(error)) => return Err(error),
-            (Err(error), None) if refused(&error) => State::Refused,
+            (Err(error), None) if is_refused(&error) => return self.instead(key, pass, steps),
             (Err(error), None) => return Err(Error::device("capturing a graph")(error)),
         };
-        if let Some(recorded) = pass.graphs.get_mut(&key) {
-            recorded.state = state;
-        }
-        match pass.graphs.get(&key).map(|recorded| &recorded.state) {
-            // Attention was captured with the lengths of this batch.
-            Some(State::Graph(graph, _)) => {
-                graph.launch(&self.stream).map_err(Error::device("running a graph"))
+        // Attention was captured with the lengths of this batch.
+        match graph.launch(&self.stream) {
+            Ok(()) => {
+                if let Some(recorded) = pass.graphs.get_mut(&key) {
+                    recorded.state = State::Graph(graph, attended);
+                }
+                Ok(())
             }
-            _ => steps(pass),
+            Err(error) if is_refused(&error) => self.instead(key, pass, steps),
+            Err(error) => Err(Error::device("running a graph")(error)),
         }
     }
 
@@ -141,6 +158,11 @@ impl Npu {
         graph.update(&self.updates, update).map_err(Error::device("updating a graph"))?;
         graph.launch(&self.stream).map_err(Error::device("running a graph"))
     }
+}
+
+/// Whether a driver has no such graphs; then nothing of the batch has run.
+fn is_refused(error: &ascend_acl::Error) -> bool {
+    matches!(error.class(), Class::Capture | Class::Unsupported)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ascend_acl::op::{self, FinalizeRouting, GateOrder, GroupList, GroupedMatmul, Routing, Tensor};
-use ascend_acl::rt::{Device, DeviceBuffer, Reduction};
+use ascend_acl::rt::{Device, DeviceBuffer};
 use half::bf16;
 use moe_kernels::Swiglu;
 
@@ -187,11 +187,7 @@ impl Npu {
         let answers = scratch.answers.tensor(&[all, hidden])?;
         self.grouped(&activated, &experts.down, &counts, &answers)?;
         self.sum(&answers, &places, &weights, &sorted, y)?;
-        if let Some(comm) = &self.comm {
-            let part = y.data.slice(..y.rows * y.columns)?;
-            comm.all_reduce(stream, part, part, Reduction::Sum)?;
-        }
-        Ok(())
+        self.sum_over_devices(y)
     }
 
     fn grouped(

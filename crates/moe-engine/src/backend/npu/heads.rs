@@ -13,15 +13,42 @@ const SIZES: [usize; 2] = [64, 128];
 /// change no score, and pairs that are rotated keep half a head between them. gpt-oss has heads of 64, and nothing moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeadLayout {
+    /// The heads that this device has, of the model's size.
     pub(super) heads: Heads,
     /// The size on the device.
     pub(super) size: usize,
+    /// Heads of queries, and of keys, that devices before this one have.
+    before: (usize, usize),
 }
 
 impl HeadLayout {
     /// `None` if heads are larger than any that the device takes.
     pub(super) fn new(heads: Heads) -> Option<Self> {
-        SIZES.into_iter().find(|&size| heads.dim <= size).map(|size| Self { heads, size })
+        let size = SIZES.into_iter().find(|&size| heads.dim <= size)?;
+        Some(Self { heads, size, before: (0, 0) })
+    }
+
+    /// The part of device `rank` of so many; `None` if heads of keys are not to be shared evenly.
+    pub(super) fn part(self, rank: usize, devices: usize) -> Option<Self> {
+        let Heads { query, kv, dim } = self.heads;
+        if kv % devices != 0 {
+            return None;
+        }
+        // As many heads of queries share each of keys.
+        let (query, kv) = (query / devices, kv / devices);
+        let before = (rank * query, rank * kv);
+        Some(Self { heads: Heads { query, kv, dim }, size: self.size, before })
+    }
+
+    /// The heads of queries here, of all of the model's.
+    pub(super) fn queries(self) -> Range<usize> {
+        self.before.0..self.before.0 + self.heads.query
+    }
+
+    /// Where rows of queries begin in the model's matrix, and rows of keys and of values.
+    pub(super) fn first_rows(self) -> [usize; 3] {
+        let (query, kv) = self.before;
+        [query, kv, kv].map(|heads| heads * self.heads.dim)
     }
 
     pub(super) fn query_width(self) -> usize {
@@ -114,6 +141,17 @@ mod tests {
         for (at, &value) in there.iter().enumerate() {
             assert_eq!(heads.source(at), value.checked_sub(1), "{at}");
         }
+    }
+
+    #[test]
+    fn every_device_has_its_heads() {
+        let all = HeadLayout::new(Heads { query: 8, kv: 4, dim: 64 }).unwrap();
+        let parts = [0, 1].map(|rank| all.part(rank, 2).unwrap());
+        assert_eq!(parts.map(HeadLayout::queries), [0..4, 4..8]);
+        assert_eq!(parts.map(HeadLayout::first_rows), [[0, 0, 0], [256, 128, 128]]);
+        assert_eq!(parts[1].heads, Heads { query: 4, kv: 2, dim: 64 });
+        assert_eq!(all.part(0, 3), None);
+        assert_eq!(all.part(0, 1), Some(all));
     }
 
     #[test]

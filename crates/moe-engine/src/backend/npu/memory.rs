@@ -47,6 +47,8 @@ pub struct NpuLinear {
     pub(super) outputs: usize,
     pub(super) inputs: usize,
     pub(super) bias: Option<DeviceBuffer<bf16>>,
+    /// Whether this is a part of the inputs, so that results are summed over all devices.
+    pub(super) is_part: bool,
 }
 
 impl NpuLinear {

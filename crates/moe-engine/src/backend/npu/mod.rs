@@ -53,7 +53,7 @@ pub use forms::ExpertForm;
 pub use inputs::NpuPass;
 pub use memory::{NpuBuffer, NpuLinear, NpuVector};
 pub use options::NpuOptions;
-pub use plan::{Plan, PlannedStep, Sizes};
+pub use plan::{Plan, PlannedStep, Sizes, StepCost};
 pub use ranks::Ranks;
 
 /// Computes on an Ascend NPU through [`ascend_acl`].

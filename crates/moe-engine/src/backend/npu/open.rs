@@ -8,7 +8,7 @@ use ascend_acl::rt::{Device, DeviceBuffer, Stream};
 use half::bf16;
 use moe_kernels::Rope;
 
-use super::cache::Pools;
+use super::cache::{BLOCK, Pools};
 use super::forms::Squares;
 use super::heads::HeadLayout;
 use super::plan::{Facts, Plan, Sinks};
@@ -33,7 +33,7 @@ impl Npu {
     ) -> Result<Plan> {
         let failed = |source| Error::device("opening the device")(source);
         let device = Device::open(ascend, npu.device).map_err(failed)?;
-        Ok(planned(&device, config, weights, options, npu, 1)?.0)
+        Ok(planned(&device, config, weights, options, npu, (0, npu.devices.max(1)))?.0)
     }
 
     /// A device with room for a model's weights, caches and activations.
@@ -68,18 +68,19 @@ impl Npu {
         let failed = |source| Error::device("opening the device")(source);
         let id = ranks.as_ref().map_or(npu.device, Ranks::device);
         let device = Device::open(ascend, id).map_err(failed)?;
-        let devices = ranks.as_ref().map_or(1, Ranks::count);
-        let (plan, ways, heads) = planned(&device, config, weights, options, npu, devices)?;
+        let rank = ranks.as_ref().map_or((0, 1), |ranks| (ranks.rank(), ranks.count()));
+        let (plan, ways, heads) = planned(&device, config, weights, options, npu, rank)?;
         let rows = options.chunk;
         let blocks = plan.blocks(config.sliding_window, rows);
-        let positions = config.max_positions.min(plan.kv_positions);
+        // Blocks are used to their ends, also where fewer positions were asked for.
+        let positions = config.max_positions.min(plan.kv_positions.next_multiple_of(BLOCK));
         let (cos, sin) = angles(config, heads, positions)?;
         let make = || {
             let log_sum = match ways.sinks {
                 Sinks::Within => None,
                 Sinks::Afterwards => Some((
-                    DeviceBuffer::new(&device, rows * config.heads.query)?,
-                    DeviceBuffer::new(&device, rows * config.heads.query)?,
+                    DeviceBuffer::new(&device, rows * heads.heads.query)?,
+                    DeviceBuffer::new(&device, rows * heads.heads.query)?,
                 )),
             };
             Ok(Self {
@@ -142,7 +143,7 @@ fn planned(
     weights: &Weights,
     options: &Options,
     npu: &NpuOptions,
-    devices: usize,
+    (rank, devices): (usize, usize),
 ) -> Result<(Plan, super::plan::Ways, HeadLayout)> {
     if options.precision != Precision::Bf16 {
         let reason = format!(
@@ -163,6 +164,7 @@ fn planned(
         rows: options.chunk,
         logits_rows: options.chunk.min(LOGITS_ROWS),
         devices,
+        rank,
         free: device.memory().map_err(failed)?.free as u64,
     })
 }

@@ -18,11 +18,24 @@ pub struct NpuOptions {
     pub sequences: usize,
     /// Whether batches with one token a sequence become graphs.
     pub graphs: bool,
+    /// Devices that share the experts; where [`Ranks`](super::Ranks) are given, they are counted.
+    pub devices: usize,
+    /// Whether devices that share the experts share attention too: each has a part of the heads, and its part of the cache. Half as many
+    /// bytes are read and held for it on two devices, for one more sum over all devices in every layer.
+    pub tensor_parallel: bool,
 }
 
 impl Default for NpuOptions {
     fn default() -> Self {
-        Self { device: 0, experts: None, kv_positions: None, sequences: 64, graphs: true }
+        Self {
+            device: 0,
+            experts: None,
+            kv_positions: None,
+            sequences: 64,
+            graphs: true,
+            devices: 1,
+            tensor_parallel: false,
+        }
     }
 }
 

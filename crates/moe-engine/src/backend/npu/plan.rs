@@ -9,7 +9,7 @@ use super::cache::{BLOCK, KINDS, full_blocks, sliding_blocks};
 use super::forms::ExpertForm;
 use super::heads::HeadLayout;
 use super::options::NpuOptions;
-use crate::{Config, Error, Result};
+use crate::{Config, Error, LayerKind, Result};
 
 /// What a model will do on a device: the operator of each step, and bytes. Made before anything is uploaded.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,42 @@ pub struct Plan {
     pub kv_positions: usize,
     /// Sequences that the cache has room for in sliding layers.
     pub sequences: usize,
+    /// Operators that a batch takes, those that find the most likely tokens included.
+    pub launches: usize,
+    /// What a batch reads and computes is counted from.
+    work: Work,
+}
+
+/// What a batch of one token a sequence costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StepCost {
+    /// Bytes of weights, keys and values that are read, with as many different experts as random choices hit on average.
+    pub bytes: f64,
+    /// Multiplications and additions.
+    pub flops: f64,
+    /// Operators.
+    pub launches: usize,
+}
+
+/// What costs are counted from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Work {
+    layers: usize,
+    sliding: usize,
+    window: usize,
+    experts: usize,
+    chosen: usize,
+    /// Bytes of one expert of one layer.
+    expert: f64,
+    /// Bytes of everything but the experts and the embedding table.
+    dense: f64,
+    /// Bytes of a position in a layer.
+    position: f64,
+    /// Of a token in all layers and the head, attention to others left out.
+    flops: f64,
+    /// Of a token for each key in a layer.
+    flops_per_key: f64,
 }
 
 /// A step of the model and what does it.
@@ -244,6 +280,8 @@ pub(super) struct Facts<'a> {
     /// Rows of logits.
     pub(super) logits_rows: usize,
     pub(super) devices: usize,
+    /// Which of them this is.
+    pub(super) rank: usize,
     pub(super) free: u64,
 }
 
@@ -265,6 +303,14 @@ impl Plan {
                 format!("{} experts cannot be shared by {devices} devices", config.experts);
             return Err(Error::Plan { reason });
         }
+        let heads = if options.tensor_parallel {
+            let kv = config.heads.kv;
+            heads.part(facts.rank, *devices).ok_or_else(|| Error::Plan {
+                reason: format!("{kv} heads of keys cannot be shared by {devices} devices"),
+            })?
+        } else {
+            heads
+        };
         let (experts, why) = form(facts)?;
         let mut steps: Vec<_> = capabilities.steps().iter().map(planned).collect();
         if let Some(step) = steps.iter_mut().find(|step| step.name == PRODUCTS) {
@@ -292,7 +338,11 @@ impl Plan {
             config.max_positions.min(room as usize)
         });
         sizes.cache = full * block * full_blocks(kv_positions) as u64 + sliding;
+        let (layers, chosen) = (config.layers.len(), config.experts_per_token);
+        let launches = launches(ways, layers, chosen, *devices, options.tensor_parallel);
         let plan = Self {
+            launches,
+            work: work(facts, heads, experts, &sizes),
             soc: capabilities.soc().to_owned(),
             steps,
             experts,
@@ -305,6 +355,26 @@ impl Plan {
         };
         plan.check(facts, heads)?;
         Ok((plan, ways, heads))
+    }
+
+    /// What a batch of `sequences` tokens costs a device, each with `keys` keys before it.
+    #[must_use]
+    pub fn step(&self, sequences: usize, keys: usize) -> StepCost {
+        let Work { layers, sliding, window, experts, chosen, .. } = self.work;
+        // How many of the experts independent choices leave out, all of equal chance.
+        let left_out = (1.0 - chosen as f64 / experts as f64).powf(sequences as f64);
+        let here = (experts / self.devices) as f64 * (1.0 - left_out);
+        // One more, where experts of other devices are stood in for.
+        let here = if self.devices > 1 { here + 1.0 } else { here };
+        let seen = (layers - sliding) * keys + sliding * keys.min(window);
+        let (sequences, seen) = (sequences as f64, seen as f64);
+        StepCost {
+            bytes: self.work.dense
+                + layers as f64 * here * self.work.expert
+                + sequences * seen * self.work.position,
+            flops: sequences * (self.work.flops + seen * self.work.flops_per_key),
+            launches: self.launches,
+        }
     }
 
     /// Blocks of each kind of layers.
@@ -457,6 +527,61 @@ fn sizes(facts: &Facts<'_>, heads: HeadLayout, form: ExpertForm) -> Sizes {
     }
 }
 
+/// Operators of a batch.
+fn launches(ways: Ways, layers: usize, chosen: usize, devices: usize, shared: bool) -> usize {
+    let one_or = |one: bool, other: usize| if one { 1 } else { other };
+    let norm = one_or(ways.add_norm == InOne::Yes, 2);
+    let product = one_or(ways.product == InOne::Yes, 2);
+    let experts = [
+        one_or(ways.choose == Choose::AtOnce, 3),
+        one_or(ways.route == Route::Counts64, 2),
+        // Up and down.
+        2,
+        one_or(ways.activation == Activation::AtOnce, 7),
+        one_or(ways.sum == Sum::AtOnce, 2 + chosen),
+        // The part of a device, and the sum over all.
+        if devices > 1 { 4 } else { 0 },
+        usize::from(devices > 1 && shared),
+    ];
+    let layer = 2 * norm
+        // Queries, keys and values, which are split; output; router.
+        + 3 * product
+        + 1
+        + one_or(ways.rotate == Rotate::Pair, 2)
+        + one_or(ways.write_cache == WriteCache::Both, 2)
+        + one_or(ways.sinks == Sinks::Within, 5)
+        + experts.iter().sum::<usize>();
+    // Embedding and angles; the first norm has nothing to add; the last sum; rows, norm, head and choice.
+    3 + layers * layer + 1 - norm + 1 + 4
+}
+
+fn work(facts: &Facts<'_>, heads: HeadLayout, form: ExpertForm, sizes: &Sizes) -> Work {
+    let Config { hidden, intermediate, experts, experts_per_token, vocab, .. } = *facts.config;
+    let layers = facts.config.layers.len();
+    let sliding = facts.config.layers.iter().filter(|&&kind| kind == LayerKind::Sliding).count();
+    let (query, kv) = (heads.query_width(), heads.kv_width());
+    let attention = hidden * (query + 2 * kv) + query * hidden;
+    // Of all devices together.
+    let shared = if facts.options.tensor_parallel { facts.devices } else { 1 };
+    let (attention, query) = (attention * shared, query * shared);
+    let chosen = 3 * hidden * intermediate * experts_per_token;
+    let of_layer = attention + hidden * experts + chosen;
+    let biases = 4 * (2 * intermediate + hidden);
+    let expert = form.bytes(1, 2 * intermediate, hidden) + form.bytes(1, hidden, intermediate);
+    Work {
+        layers,
+        sliding,
+        window: facts.config.sliding_window,
+        experts,
+        chosen: experts_per_token,
+        expert: (expert + biases as u64) as f64,
+        dense: (sizes.dense + sizes.vocabulary / 2) as f64,
+        position: (2 * kv * size_of::<bf16>()) as f64,
+        flops: 2.0 * (layers * of_layer + vocab * hidden) as f64,
+        flops_per_key: 4.0 * query as f64,
+    }
+}
+
 fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
@@ -481,6 +606,7 @@ impl fmt::Display for Plan {
         }
         let room = format!("{} positions, {} sequences", self.kv_positions, self.sequences);
         writeln!(f, "{:<30}  {room}", "cache")?;
+        writeln!(f, "{:<30}  {}", "operators of a batch", self.launches)?;
         let parts = [
             ("embedding and head", vocabulary),
             ("attention, routers, norms", dense),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ascend_acl::op::{self, AddRmsNormOut, RotaryLayout, RotaryMode, Tensor};
-use ascend_acl::rt::DeviceBuffer;
+use ascend_acl::rt::{DeviceBuffer, Reduction};
 use half::bf16;
 use moe_kernels::{ExpertMatrix, Experts, Matrix};
 use safeshards::Bytes;
@@ -28,6 +28,13 @@ fn at<T>(step: &str, result: ascend_acl::Result<T>) -> Result<T> {
 }
 
 impl Npu {
+    /// Sums what all devices have, where there are others.
+    pub(super) fn sum_over_devices(&self, y: &NpuBuffer) -> ascend_acl::Result<()> {
+        let Some(comm) = &self.comm else { return Ok(()) };
+        let part = y.data.slice(..y.rows * y.columns)?;
+        comm.all_reduce(&self.stream, part, part, Reduction::Sum)
+    }
+
     /// The way to the device, as long as weights are uploaded.
     fn uploading<R>(&self, work: impl FnOnce(&mut Upload) -> Result<R>) -> Result<R> {
         let mut upload = self.upload.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,6 +91,7 @@ impl Npu {
             outputs,
             inputs,
             bias: weights.bias.as_ref().map(|bias| self.narrow(bias)).transpose()?,
+            is_part: false,
         })
     }
 
@@ -238,6 +246,15 @@ impl Npu {
         rank * all / ranks..(rank + 1) * all / ranks
     }
 
+    /// A session is saved whole.
+    fn has_all_heads(&self) -> Result<()> {
+        if self.heads.heads == self.config.heads {
+            return Ok(());
+        }
+        let reason = "keys and values are shared by several devices: none has a whole session";
+        Err(Error::Session { reason: reason.to_owned() })
+    }
+
     fn results(&self) -> MutexGuard<'_, super::Results> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -267,7 +284,9 @@ impl Backend for Npu {
 
     fn capabilities(&self) -> Capabilities {
         let Self { plan, device, .. } = self;
-        let device = format!("npu:{}, {}, experts in {}", device.id(), plan.soc, plan.experts);
+        let chip = if device.ascend().is_simulated() { "simulated " } else { "" };
+        let device =
+            format!("npu:{}, {chip}{}, experts in {}", device.id(), plan.soc, plan.experts);
         Capabilities { device, precision: Precision::Bf16, threads: 1 }
     }
 
@@ -277,6 +296,11 @@ impl Backend for Npu {
 
     fn is_queued(&self) -> bool {
         true
+    }
+
+    fn memory_used(&self) -> Option<u64> {
+        let memory = self.device.memory().ok()?;
+        Some(memory.total.saturating_sub(memory.free) as u64)
     }
 
     fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
@@ -297,13 +321,14 @@ impl Backend for Npu {
         let heads = self.heads;
         let [query, kv] = [heads.query_width(), heads.kv_width()];
         let inputs = self.config.hidden;
+        let first = heads.first_rows();
         let source = |row: usize| {
             let (matrix, row) = match row {
                 row if row < query => (0, row),
                 row if row < query + kv => (1, row - query),
                 row => (2, row - query - kv),
             };
-            heads.source(row).map(|row| (matrix, row))
+            heads.source(row).map(|row| (matrix, first[matrix] + row))
         };
         let matrices: Vec<_> = weights.iter().map(|weights| &weights.weight).collect();
         let place = |from: &[bf16], to: &mut [bf16]| to.copy_from_slice(from);
@@ -317,20 +342,35 @@ impl Backend for Npu {
                 bias.copied().unwrap_or(0.0)
             })
             .collect();
-        Ok(NpuLinear { weight, outputs, inputs, bias: Some(self.narrow(&bias)?) })
+        Ok(NpuLinear { weight, outputs, inputs, bias: Some(self.narrow(&bias)?), is_part: false })
     }
 
     fn upload_output(&self, weights: LinearWeights) -> Result<NpuLinear> {
         let (heads, outputs) = (self.heads, weights.weight.rows());
         let inputs = heads.query_width();
-        let place = |from: &[bf16], to: &mut [bf16]| heads.spread(from, to);
+        let [begin, ..] = heads.first_rows();
+        let columns = begin..begin + heads.heads.query * heads.heads.dim;
+        let is_part = columns.len() < weights.weight.cols();
+        let place = |from: &[bf16], to: &mut [bf16]| {
+            heads.spread(from.get(columns.clone()).unwrap_or_default(), to);
+        };
         let same = |row| Some((0, row));
+        // Of all devices the first one adds it.
+        let bias = weights.bias.as_ref().map(|bias| {
+            if begin == 0 { self.narrow(bias) } else { self.narrow(&vec![0.0; bias.len()]) }
+        });
         Ok(NpuLinear {
             weight: self.matrix((outputs, inputs), same, &[&weights.weight], place)?,
             outputs,
             inputs,
-            bias: weights.bias.as_ref().map(|bias| self.narrow(bias)).transpose()?,
+            bias: bias.transpose()?,
+            is_part,
         })
+    }
+
+    fn upload_sinks(&self, values: Vec<f32>) -> Result<NpuVector> {
+        let here = values.get(self.heads.queries()).unwrap_or_default();
+        self.upload_vector(here.to_vec())
     }
 
     fn upload_experts(&self, experts: Experts<Bytes>) -> Result<NpuExperts> {
@@ -490,7 +530,10 @@ impl Backend for Npu {
 
     fn linear(&self, x: &NpuBuffer, weights: &NpuLinear, y: &mut NpuBuffer) -> Result<()> {
         y.rows = x.rows;
-        let product = || self.product(&x.tensor()?, weights, &y.tensor()?);
+        let product = || {
+            self.product(&x.tensor()?, weights, &y.tensor()?)?;
+            if weights.is_part { self.sum_over_devices(y) } else { Ok(()) }
+        };
         at("product", product())
     }
 
@@ -625,6 +668,7 @@ impl Backend for Npu {
     }
 
     fn export(&self, cache: &NpuCache, layer: usize) -> Result<(Vec<u8>, Vec<u8>, usize)> {
+        self.has_all_heads()?;
         let both = at("reading the cache", self.pools.read(cache, layer))?;
         let [keys, values] = both.map(|rows| {
             let rows = rows.chunks(self.heads.kv_width());
@@ -644,6 +688,7 @@ impl Backend for Npu {
         first: usize,
         len: usize,
     ) -> Result<bool> {
+        self.has_all_heads()?;
         let Some(kind) = self.pools.layer(layer).map(|layer| layer.kind) else { return Ok(false) };
         let row = self.heads.heads.kv * self.heads.heads.dim;
         let whole = len.checked_sub(first).and_then(|rows| rows.checked_mul(row * HALF));
