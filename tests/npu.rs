@@ -1,0 +1,151 @@
+//! The examples on simulated NPUs, as a user runs them.
+
+mod examples;
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use ascend_sim::layout::{Cann, lay_out};
+use examples::example;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The libraries of the simulator, laid out once.
+fn libraries() -> PathBuf {
+    static MADE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let libraries = lay_out(folder.path(), Cann::V8_5).unwrap();
+        (folder, libraries)
+    });
+    made.1.clone()
+}
+
+/// An example on a machine with two simulated NPUs.
+fn simulated(name: &str, args: &[&str]) -> Command {
+    let mut command = example(name);
+    command.args(args).env("ASCEND_ACL_PATH", libraries()).env("ASCEND_SIM_DEVICES", "2");
+    command
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn refused(mut command: Command, reason: &str) {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(reason), "{reason}: {errors}");
+    assert!(output.stdout.is_empty());
+}
+
+const GENERATE: [&str; 5] = ["--tokens", "5,6,7", "--max-new", "6", "--json"];
+
+#[track_caller]
+fn generated(args: &[&str]) -> Value {
+    let output = simulated("generate", &[&GENERATE[..], args].concat()).output().unwrap();
+    let object: Value = serde_json::from_str(&done(&output)).unwrap();
+    assert_eq!(object["tokens"].as_array().unwrap().len(), 6);
+    object["tokens"].clone()
+}
+
+#[test]
+fn one_npu_and_two_give_the_same_tokens() {
+    let one = generated(&["--device", "npu"]);
+    assert_eq!(generated(&["--device", "npu:1", "--no-graphs"]), one);
+    assert_eq!(generated(&["--device", "auto"]), one);
+    assert_eq!(generated(&["--devices", "0,1"]), one);
+    assert_eq!(generated(&["--devices", "1,0", "--tensor-parallel"]), one);
+}
+
+#[test]
+fn two_processes_share_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root");
+    let file = file.to_str().unwrap();
+    let rank = |rank: &str| {
+        let device = format!("npu:{rank}");
+        let args = ["--device", &device, "--ranks", "2", "--rank", rank, "--root-info", file];
+        let mut command = simulated("generate", &[&GENERATE[..], &args].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let [one, other] = ["1", "0"].map(rank).map(|rank| rank.wait_with_output().unwrap());
+    assert_eq!(done(&one).split("metrics").next(), done(&other).split("metrics").next());
+}
+
+#[test]
+fn where_it_runs_is_said() {
+    let run = |args: &[&str]| {
+        let output = simulated("generate", &[&GENERATE[..], args].concat()).output().unwrap();
+        done(&output);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let on_npu = run(&["--device", "npu:1", "--experts", "int8"]);
+    assert!(on_npu.contains("on npu:1, simulated Ascend910B3, experts in int8"), "{on_npu}");
+    assert!(on_npu.contains("% from exact (RMS) in int8"), "{on_npu}");
+    let mut command = example("generate");
+    command.args(GENERATE).args(["--device", "auto"]);
+    let output = command.env("ASCEND_ACL_PATH", "nowhere").output().unwrap();
+    done(&output);
+    let elsewhere = String::from_utf8(output.stderr).unwrap();
+    assert!(elsewhere.contains("on the processor: no NPU can be used here"), "{elsewhere}");
+}
+
+#[test]
+fn plans_name_operators_and_bytes() {
+    for name in ["generate", "bench"] {
+        let output = simulated(name, &["--device", "npu", "--plan"]).output().unwrap();
+        let plan = done(&output);
+        for part in ["attention with sinks", "aclnnFusedInferAttentionScoreV4", "free", " GB"] {
+            assert!(plan.contains(part), "{name} {part}: {plan}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let npu = |args: &[&str]| simulated("generate", &[&["--device", "npu"], args].concat());
+    refused(npu(&["--precision", "f32"]), "expected bf16");
+    refused(npu(&["--experts", "mxfp4"]), "does not multiply MXFP4");
+    refused(npu(&["--dense", "int8"]), "is for the processor");
+    refused(simulated("generate", &["--device", "npu:7"]), "deviceId is 7");
+    refused(simulated("generate", &["--plan"]), "of which NPU");
+    refused(simulated("chat", &["--devices", "0,1"]), "one device");
+    refused(simulated("bench", &["--roofline"]), "of which NPU");
+    let mut small = npu(&[]);
+    small.env("ASCEND_SIM_HBM", "1000000");
+    refused(small, "bytes on the device");
+    let mut none = example("generate");
+    none.args(["--device", "npu"]).env("ASCEND_ACL_PATH", "nowhere");
+    refused(none, "nowhere");
+}
+
+#[test]
+fn bench_measures_an_npu_against_its_data_sheet() {
+    let model = testkit::Tiny::builder().build();
+    let model = model.path().to_str().unwrap();
+    let args = ["--model", model, "--device", "npu", "--roofline", "--batch", "1,2"];
+    let short = ["--seq", "4", "--generate", "3", "--runs", "2", "--warmup", "1"];
+    let output = simulated("bench", &[&args[..], &short].concat()).output().unwrap();
+    let text = done(&output);
+    for part in ["simulated Ascend910B3", "by its data sheet", "NPU Mem", "batch 2:", "910B4"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn logits_come_from_the_npu() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("logits.safetensors");
+    let out = out.to_str().unwrap();
+    let args = ["--tokens", "1,2,3", "--out", out, "--hidden", "--device", "npu", "--json"];
+    let output = simulated("logits", &args).output().unwrap();
+    let object: Value = serde_json::from_str(&done(&output)).unwrap();
+    assert_eq!((&object["tokens"], &object["precision"]), (&3.into(), &"bf16".into()));
+}
