@@ -157,8 +157,10 @@ impl Inputs {
             let (_, mut to) = to.split_at_mut(layout.row());
             for kind in KINDS {
                 let (slots, rest) = mem::take(&mut to).split_at_mut(layout.row());
-                // Rows that fill up are written nowhere.
-                slots.fill(-1);
+                // Rows that fill up have places in the block that nobody else has: not every operator
+                // leaves out a row without a place.
+                let filling = slots[batch.tokens.len()..].iter_mut();
+                filling.zip(0..).for_each(|(slot, place)| *slot = place);
                 let caches = caches.iter().zip(batch.sequences);
                 let all = caches.flat_map(|(cache, rows)| {
                     cache.table(kind).slots(cache.len - rows.len()..cache.len)
