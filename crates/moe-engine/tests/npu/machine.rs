@@ -24,7 +24,8 @@ pub(crate) fn ascend() -> Ascend {
 
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Models are tested one after the other: streams have threads, and memory is simulated in memory.
+/// Models are tested one after the other: streams have threads, memory is simulated in memory, and counters are those of the
+/// process.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -36,8 +37,19 @@ pub(crate) fn options(chunk: usize) -> Options {
 
 /// Room for a few sequences of a test.
 pub(crate) fn small() -> NpuOptions {
+    room(2048, 8)
+}
+
+/// Room for so many positions and sequences.
+pub(crate) fn room(positions: usize, sequences: usize) -> NpuOptions {
     let mut options = NpuOptions::default();
-    (options.kv_positions, options.sequences) = (Some(2048), 8);
+    (options.kv_positions, options.sequences) = (Some(positions), sequences);
+    options
+}
+
+/// The same without graphs.
+pub(crate) fn eager(mut options: NpuOptions) -> NpuOptions {
+    options.graphs = false;
     options
 }
 
