@@ -104,10 +104,6 @@ fn run(args: &Args) -> Outcome {
         return Err("--profile: steps of an NPU are queued, and have no time of their own".into());
     }
     let subject = Subject::open(args.model.as_deref())?;
-    if device.plans() {
-        let options = Options { precision: device.precision(), ..Options::default() };
-        return device.show_plan(subject.path(), &options);
-    }
     let grid =
         Grid { batches: args.batch.clone(), prompts: args.seq.clone(), generate: args.generate };
     let schedule = Schedule { warmup: args.warmup, runs: args.runs, seed: args.seed };
@@ -123,6 +119,15 @@ fn run(args: &Args) -> Outcome {
     };
     let threads = args.threads;
     let bench = Bench { subject: &subject, device: &device, threads, schedule, interrupted };
+    let keys = args.seq.first().copied().unwrap_or(0) + args.generate;
+    if device.plans() {
+        let options = Options { precision: device.precision(), ..Options::default() };
+        device.show_plan(subject.path(), &options)?;
+        if args.roofline {
+            print(&format!("\n{}", bench.roofline(&args.batch, keys)?))?;
+        }
+        return Ok(());
+    }
     let facts = bench.facts(precisions[0])?;
     let rates = match device.chip()? {
         // A chip is measured against its data sheet.
@@ -143,7 +148,6 @@ fn run(args: &Args) -> Outcome {
     report.noise = watch.noise();
     write(args, &report)?;
     if args.roofline {
-        let keys = args.seq.first().copied().unwrap_or(0) + args.generate;
         print(&bench.roofline(&args.batch, keys)?)?;
     }
     if let Some(baseline) = baseline {

@@ -333,7 +333,9 @@ impl Pools {
                 to.extend(memory.slice(begin..begin + BLOCK * self.width)?.to_vec()?);
             }
         }
-        both.iter_mut().for_each(|rows| rows.truncate((cache.len - table.first) * self.width));
+        for rows in &mut both {
+            rows.truncate((cache.len - table.first) * self.width);
+        }
         Ok(both)
     }
 

@@ -1,14 +1,17 @@
-//! Batches that are recorded and run again.
+//! Batches that are taken in, recorded, and run again.
 
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use ascend_acl::codes::Class;
 use ascend_acl::rt::{CaptureMode, Device, DeviceBuffer, Graph, Group};
 use half::bf16;
 
-use super::Npu;
-use super::inputs::{GraphKey, Inputs, NpuPass};
-use crate::{Error, Result};
+use super::inputs::{GraphKey, Inputs, Lengths, NpuPass};
+use super::steps::at;
+use super::{Npu, NpuCache};
+use crate::backend::Batch;
+use crate::{Error, LayerKind, Result};
 
 /// Batches of one kind.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub(super) enum State {
     New,
     /// The next batch is captured.
     Warm,
-    Graph(Graph, Vec<Attended>),
+    Graph(Box<Graph>, Vec<Attended>),
     /// The driver does not capture this.
     Refused,
 }
@@ -64,6 +67,47 @@ pub(super) fn widened(blocks: usize, most: usize) -> usize {
 }
 
 impl Npu {
+    /// Gives a batch's sequences room, and sends what the device has to know of it.
+    pub(super) fn take_in(
+        &self,
+        pass: &mut NpuPass,
+        batch: &Batch<'_>,
+        caches: &mut [&mut NpuCache],
+    ) -> Result<()> {
+        let counts: Vec<_> = batch.sequences.iter().map(std::ops::Range::len).collect();
+        self.pools.grow(&self.stream, caches, &counts)?;
+        let most = |kind| caches.iter().map(|cache| cache.table(kind).len()).max().unwrap_or(1);
+        let mut blocks = [LayerKind::Full, LayerKind::Sliding].map(most);
+        let mut rows = batch.tokens.len();
+        let decodes = counts.iter().all(|&count| count == 1);
+        let filled = filled_up(counts.len());
+        pass.key = None;
+        if self.graphs && decodes && !batch.watched && filled <= self.rows {
+            rows = filled;
+            let kinds = [LayerKind::Full, LayerKind::Sliding].map(|kind| self.pools.blocks(kind));
+            blocks = [widened(blocks[0], kinds[0]), widened(blocks[1], kinds[1])];
+            pass.key = Some(GraphKey { sequences: filled, blocks });
+        }
+        pass.lengths = Lengths::of(batch, caches, rows - batch.tokens.len());
+        pass.rows = rows;
+        let inputs = match pass.key {
+            None => &mut pass.eager,
+            Some(key) => {
+                let recorded = match pass.graphs.entry(key) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        new.insert(at("making room", Recorded::new(&self.device))?)
+                    }
+                };
+                &mut recorded.inputs
+            }
+        };
+        let sent = inputs.send_batch(&self.stream, batch, caches, rows, blocks);
+        at("sending a batch", sent)?;
+        self.pools.give_up(caches);
+        Ok(())
+    }
+
     /// Runs the steps of a batch, or the graph of an earlier one.
     pub(super) fn run_steps(
         &self,
@@ -81,24 +125,11 @@ impl Npu {
             State::Warm => self.capture(key, pass, steps),
             State::Graph(..) => match self.replay(key, pass) {
                 Err(Error::Device { source, .. }) if is_refused(&source) => {
-                    self.instead(key, pass, steps)
+                    instead(key, pass, steps)
                 }
                 outcome => outcome,
             },
         }
-    }
-
-    /// The steps themselves, now and for all later batches of this kind.
-    fn instead(
-        &self,
-        key: GraphKey,
-        pass: &mut NpuPass,
-        mut steps: impl FnMut(&mut NpuPass) -> Result<()>,
-    ) -> Result<()> {
-        if let Some(recorded) = pass.graphs.get_mut(&key) {
-            recorded.state = State::Refused;
-        }
-        steps(pass)
     }
 
     fn capture(
@@ -122,21 +153,21 @@ impl Npu {
         let graph = match (captured, failed) {
             (Ok((graph, ())), _) => graph,
             (Err(_), Some(Error::Device { source, .. })) if is_refused(&source) => {
-                return self.instead(key, pass, steps);
+                return instead(key, pass, steps);
             }
             (Err(_), Some(error)) => return Err(error),
-            (Err(error), None) if is_refused(&error) => return self.instead(key, pass, steps),
+            (Err(error), None) if is_refused(&error) => return instead(key, pass, steps),
             (Err(error), None) => return Err(Error::device("capturing a graph")(error)),
         };
         // Attention was captured with the lengths of this batch.
         match graph.launch(&self.stream) {
             Ok(()) => {
                 if let Some(recorded) = pass.graphs.get_mut(&key) {
-                    recorded.state = State::Graph(graph, attended);
+                    recorded.state = State::Graph(Box::new(graph), attended);
                 }
                 Ok(())
             }
-            Err(error) if is_refused(&error) => self.instead(key, pass, steps),
+            Err(error) if is_refused(&error) => instead(key, pass, steps),
             Err(error) => Err(Error::device("running a graph")(error)),
         }
     }
@@ -158,6 +189,18 @@ impl Npu {
         graph.update(&self.updates, update).map_err(Error::device("updating a graph"))?;
         graph.launch(&self.stream).map_err(Error::device("running a graph"))
     }
+}
+
+/// The steps themselves, now and for all later batches of this kind.
+fn instead(
+    key: GraphKey,
+    pass: &mut NpuPass,
+    mut steps: impl FnMut(&mut NpuPass) -> Result<()>,
+) -> Result<()> {
+    if let Some(recorded) = pass.graphs.get_mut(&key) {
+        recorded.state = State::Refused;
+    }
+    steps(pass)
 }
 
 /// Whether a driver has no such graphs; then nothing of the batch has run.

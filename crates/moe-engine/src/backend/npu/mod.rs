@@ -18,6 +18,9 @@
 //! Results are close to those of [`Cpu`](super::Cpu) at the same precision, and not the same bits. Nor are the bits the same in every
 //! batch: the vendor's kernels choose their order of sums by the shape.
 
+// Positions and rows are below 2^31: the plan sees to it.
+#![allow(clippy::cast_possible_wrap)]
+
 mod attention;
 mod cache;
 mod capture;
@@ -31,8 +34,10 @@ mod options;
 mod plan;
 mod ranks;
 mod results;
+mod saved;
 mod steps;
 mod upload;
+mod weights;
 
 use std::sync::Mutex;
 

@@ -1,0 +1,186 @@
+//! How each step is done.
+
+use ascend_acl::op::Capabilities;
+
+/// How the steps are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) struct Ways {
+    pub(in crate::backend::npu) embed: Embed,
+    pub(in crate::backend::npu) add_norm: InOne,
+    pub(in crate::backend::npu) product: InOne,
+    pub(in crate::backend::npu) rotate: Rotate,
+    pub(in crate::backend::npu) write_cache: WriteCache,
+    pub(in crate::backend::npu) sinks: Sinks,
+    pub(in crate::backend::npu) choose: Choose,
+    pub(in crate::backend::npu) route: Route,
+    pub(in crate::backend::npu) activation: Activation,
+    pub(in crate::backend::npu) sum: Sum,
+    pub(in crate::backend::npu) pick: Pick,
+}
+
+/// Which operator looks rows up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Embed {
+    Embedding,
+    IndexSelect,
+    Gather,
+}
+
+/// Whether one operator does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum InOne {
+    Yes,
+    No,
+}
+
+/// Queries and keys together, or one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Rotate {
+    Pair,
+    Each,
+}
+
+/// Keys and values together, or one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum WriteCache {
+    Both,
+    OneByOne,
+}
+
+/// Where sinks enter attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Sinks {
+    Within,
+    Afterwards,
+}
+
+/// How experts are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Choose {
+    AtOnce,
+    InParts,
+}
+
+/// The integers in which rows of experts are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Route {
+    Counts64,
+    Counts32,
+}
+
+/// How the gated unit is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Activation {
+    AtOnce,
+    InParts,
+}
+
+/// How answers of experts are summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Sum {
+    AtOnce,
+    InParts,
+}
+
+/// How the greatest logit is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::npu) enum Pick {
+    Max,
+    TopK,
+}
+
+impl Ways {
+    pub(super) fn of(capabilities: &Capabilities) -> Self {
+        let uses = |step: &str, first: &str| {
+            capabilities.used_by(step).is_some_and(|operators| operators.contains(&first))
+        };
+        let either = |step, first, yes, no| if uses(step, first) { yes } else { no };
+        Self {
+            embed: if uses("embedding", "aclnnEmbedding") {
+                Embed::Embedding
+            } else {
+                either("embedding", "aclnnIndexSelect", Embed::IndexSelect, Embed::Gather)
+            },
+            add_norm: if uses("norm with residual", "aclnnAddRmsNorm") {
+                InOne::Yes
+            } else {
+                InOne::No
+            },
+            product: if uses("router", "aclnnAddmm") { InOne::Yes } else { InOne::No },
+            rotate: if uses("rotary positions", "aclnnApplyRotaryPosEmb") {
+                Rotate::Pair
+            } else {
+                Rotate::Each
+            },
+            write_cache: if uses("cache write", "aclnnScatterPaKvCache") {
+                WriteCache::Both
+            } else {
+                WriteCache::OneByOne
+            },
+            sinks: if uses("attention with sinks", "aclnnFusedInferAttentionScoreV3") {
+                Sinks::Afterwards
+            } else {
+                Sinks::Within
+            },
+            choose: if uses("expert choice", "aclnnMoeGatingTopKSoftmaxV2") {
+                Choose::AtOnce
+            } else {
+                Choose::InParts
+            },
+            route: if uses("routing", "aclnnMoeInitRoutingV3") {
+                Route::Counts64
+            } else {
+                Route::Counts32
+            },
+            activation: if uses("expert activation", "aclnnClippedSwiglu") {
+                Activation::AtOnce
+            } else {
+                Activation::InParts
+            },
+            sum: if uses("expert sum", "aclnnMoeFinalizeRoutingV2") {
+                Sum::AtOnce
+            } else {
+                Sum::InParts
+            },
+            pick: if uses("logits and choice of a token", "aclnnMaxDim") {
+                Pick::Max
+            } else {
+                Pick::TopK
+            },
+        }
+    }
+
+    /// Operators of a batch.
+    pub(super) fn launches(
+        self,
+        layers: usize,
+        chosen: usize,
+        devices: usize,
+        shared: bool,
+    ) -> usize {
+        let one_or = |one: bool, other: usize| if one { 1 } else { other };
+        let norm = one_or(self.add_norm == InOne::Yes, 2);
+        let product = one_or(self.product == InOne::Yes, 2);
+        let experts = [
+            one_or(self.choose == Choose::AtOnce, 3),
+            one_or(self.route == Route::Counts64, 2),
+            // Up and down.
+            2,
+            one_or(self.activation == Activation::AtOnce, 7),
+            one_or(self.sum == Sum::AtOnce, 2 + chosen),
+            // The part of a device, and the sum over all.
+            if devices > 1 { 4 } else { 0 },
+            usize::from(devices > 1 && shared),
+        ];
+        let layer = 2 * norm
+            // Queries, keys and values, which are split; output; router.
+            + 3 * product
+            + 1
+            + one_or(self.rotate == Rotate::Pair, 2)
+            + one_or(self.write_cache == WriteCache::Both, 2)
+            + one_or(self.sinks == Sinks::Within, 5)
+            + experts.iter().sum::<usize>();
+        // Embedding and angles; the first norm has nothing to add; the last sum; rows, norm, head and choice.
+        3 + layers * layer + 1 - norm + 1 + 4
+    }
+}
