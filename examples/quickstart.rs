@@ -3,30 +3,40 @@
 mod model;
 mod terminal;
 
-use std::path::Path;
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ckpt_convert::presets::gpt_oss::Shape;
 use ckpt_convert::{
-    CkptSink, ExecOptions, Executor, Experts, FloatTarget, Plan, PlanOptions, Policy, Report,
+    CkptSink, ExecOptions, Executor, FloatTarget, Plan, PlanOptions, Policy, Report as Conversion,
     Source, Summary, VerifyOptions, side_files, verify,
 };
 use clap::Parser;
 use lowfloat::DType;
-use model::write_weights;
-use moe_engine::{Generation, Metrics, Model, Options, Precision, Request};
+use model::{is_synthetic, write_weights};
+use moe_bench::{Grid, ModelFacts, Rates, Report, Schedule, Style, Thresholds, Watch};
+use moe_engine::{Generation, Model, Options, Precision, Request};
 use terminal::{Outcome, bytes, rate, say};
 
 /// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, run it, and measure.
 #[derive(Parser)]
 struct Args {
-    /// Keep the tiny model and its conversion in this folder instead of a temporary one; nothing
-    /// that is there is replaced
-    #[arg(long)]
-    keep: Option<std::path::PathBuf>,
+    /// Take this checkpoint instead of a tiny one; its conversion needs about as much room again
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Keep what is made in this folder instead of a temporary one; nothing that is there is replaced
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    /// Where the page of the measurement goes, in place of what is there [default: beside this program]
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 // cargo run --release --example quickstart
+// cargo run --release --example quickstart -- --model gpt-oss-20b --keep somewhere --page report.html
 fn main() -> ExitCode {
     terminal::exit(run(&Args::parse()))
 }
@@ -34,8 +44,23 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Outcome {
     let temporary = tempfile::tempdir()?;
     let folder = args.keep.as_deref().unwrap_or(temporary.path());
-    let (weights, converted) = (folder.join("tiny"), folder.join("tiny-mindspore"));
-    for made in [&weights, &converted] {
+    let page = match &args.page {
+        Some(page) => page.clone(),
+        None => env::current_exe()?.with_extension("html"),
+    };
+    let parent = page.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if parent.is_some_and(|folder| !folder.is_dir()) {
+        return Err(format!("{}: there is no such folder", page.display()).into());
+    }
+    let weights = match &args.model {
+        Some(model) => fs::canonicalize(model)
+            .map_err(|error| format!("cannot open {}: {error}", model.display()))?,
+        None => folder.join("tiny"),
+    };
+    let name = weights.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let converted = folder.join(format!("{name}-mindspore"));
+    let made = [Some(&weights).filter(|_| args.model.is_none()), Some(&converted)];
+    for made in made.into_iter().flatten() {
         if made.symlink_metadata().is_ok() {
             return Err(
                 format!("{} is already there: keep in another folder", made.display()).into()
@@ -43,8 +68,12 @@ fn run(args: &Args) -> Outcome {
         }
     }
 
-    say!("1. synthesize  a gpt-oss model with random weights, in the released layout")?;
-    write_weights(&Shape::tiny(), &weights)?;
+    if args.model.is_none() {
+        say!("1. synthesize  a gpt-oss model with random weights, in the released layout")?;
+        write_weights(&Shape::tiny(), &weights)?;
+    } else {
+        say!("1. open        {}", weights.display())?;
+    }
 
     say!("2. inspect")?;
     let source = Source::open(&weights)?;
@@ -61,7 +90,12 @@ fn run(args: &Args) -> Outcome {
     let policy = Policy { floats: FloatTarget::To(DType::F32), ..Policy::default() };
     let report = convert(&source, &policy, &converted)?;
     let checkpoint = converted.join(&report.files[0].name);
-    say!("   {} ({})", report.files[0].name, bytes(report.bytes))?;
+    say!(
+        "   {} ({}, {})",
+        report.files[0].name,
+        bytes(report.bytes),
+        rate(report.bytes, report.write_seconds)
+    )?;
 
     say!("4. verify      structure, digests, and every value against the source")?;
     let options = VerifyOptions { against: Some(&source), ..VerifyOptions::default() };
@@ -75,36 +109,46 @@ fn run(args: &Args) -> Outcome {
 
     say!("5. run         the converted checkpoint, as the original, token by token")?;
     let prompt = [1, 2, 3];
-    let (tokens, _) = generate(&checkpoint, Precision::F32, &prompt, 12)?;
-    let (expected, _) = generate(&weights, Precision::F32, &prompt, 12)?;
+    let tokens = generate(&checkpoint, &prompt, 12)?;
+    let expected = generate(&weights, &prompt, 12)?;
     if tokens != expected {
         return Err(format!("{tokens:?} from the checkpoint, {expected:?} from its source").into());
     }
     say!("   {prompt:?} goes on with {tokens:?}")?;
 
-    say!("6. measure     a larger model on this machine\n")?;
-    measure(folder)?;
+    let mut command = "cargo run --release --example quickstart".to_owned();
+    let report = if let Some(model) = &args.model {
+        say!("6. measure     on this machine")?;
+        command = format!("{command} -- --model {}", model.display());
+        measure_model(&weights, &name, is_synthetic(&weights), &command)?
+    } else {
+        say!("6. measure     a larger model on this machine, also of random weights")?;
+        let larger = tempfile::tempdir_in(folder)?;
+        write_weights(&larger_shape(), larger.path())?;
+        measure_model(larger.path(), "small synthetic model", true, &command)?
+    };
+    say!("\n{}\n", report.to_text(Style::Plain, &Thresholds::default()).trim_end())?;
+    fs::write(&page, report.to_html())
+        .map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+    say!("The same as a page of charts: {}", page.display())?;
     say!("\nNext: cargo run --release --example convert -- --help")?;
     say!("      cargo run --release --example generate -- --help")?;
+    say!("      cargo run --release --example bench -- --help")?;
     Ok(())
 }
 
-/// The most likely tokens after a prompt, and how long they took.
-fn generate(
-    path: &Path,
-    precision: Precision,
-    prompt: &[u32],
-    max_new: usize,
-) -> Result<(Vec<u32>, Metrics), moe_engine::Error> {
-    let model = Model::open(path, &Options { precision, ..Options::default() })?;
+/// The most likely tokens after a prompt.
+fn generate(path: &Path, prompt: &[u32], max_new: usize) -> Result<Vec<u32>, moe_engine::Error> {
+    let model = Model::open(path, &Options { precision: Precision::F32, ..Options::default() })?;
     let request = Request { max_new, stop_tokens: Some(Vec::new()), ..Request::new(prompt) };
-    let mut generation = Generation::new(&model, [request])?;
-    let steps = generation.by_ref().collect::<Result<Vec<_>, _>>()?;
-    let tokens = steps.iter().map(|step| step.token).collect();
-    Ok((tokens, generation.metrics().clone()))
+    Generation::new(&model, [request])?.map(|step| Ok(step?.token)).collect()
 }
 
-fn convert(source: &Source, policy: &Policy, out: &Path) -> Result<Report, ckpt_convert::Error> {
+fn convert(
+    source: &Source,
+    policy: &Policy,
+    out: &Path,
+) -> Result<Conversion, ckpt_convert::Error> {
     let plan = Plan::new(source, policy, &CkptSink::default(), &PlanOptions::default())?;
     let side = |manifest: &_| side_files(source, policy, manifest);
     Executor::new(unverified()).run(&plan, source, out, side, &())
@@ -114,46 +158,34 @@ fn unverified() -> ExecOptions {
     ExecOptions { verify: false, ..ExecOptions::default() }
 }
 
-/// Measures on the disk of `folder`, and leaves nothing there.
-fn measure(folder: &Path) -> Outcome {
-    // About 130 MB: large enough for a rate, small enough for a laptop.
-    let shape =
-        Shape { hidden: 768, intermediate: 768, vocab: 16_384, experts: 16, ..Shape::tiny() };
-    let scratch = tempfile::tempdir_in(folder)?;
-    let weights = scratch.path().join("larger");
-    write_weights(&shape, &weights)?;
-    let source = Source::open(&weights)?;
-    say!("   {:<22} {:>10} {:>10} {:>8} {:>11}", "conversion", "in", "out", "seconds", "out rate")?;
-    let cases = [
-        ("keep", FloatTarget::Keep, Experts::Keep),
-        ("f32", FloatTarget::To(DType::F32), Experts::Keep),
-        ("f16", FloatTarget::To(DType::F16), Experts::Keep),
-        ("bf16, dense experts", FloatTarget::Keep, Experts::Dequantize),
-        ("f32, dense experts", FloatTarget::To(DType::F32), Experts::Dequantize),
-    ];
-    for (name, floats, experts) in cases {
-        let policy = Policy { floats, experts, ..Policy::default() };
-        let out = tempfile::tempdir_in(folder)?;
-        let report = convert(&source, &policy, out.path())?;
-        say!(
-            "   {name:<22} {:>10} {:>10} {:>8.2} {:>11}",
-            bytes(report.source_bytes),
-            bytes(report.bytes),
-            report.write_seconds,
-            rate(report.bytes, report.write_seconds),
-        )?;
+/// Some 50 MB: more than the caches of a laptop, and measured within seconds.
+fn larger_shape() -> Shape {
+    Shape { layers: 4, hidden: 512, intermediate: 512, vocab: 16_384, experts: 16, ..Shape::tiny() }
+}
+
+/// One sequence and four together, in two precisions.
+fn measure_model(
+    path: &Path,
+    name: &str,
+    synthetic: bool,
+    command: &str,
+) -> Result<Report, Box<dyn Error>> {
+    let grid = Grid { batches: vec![1, 4], prompts: vec![64], generate: 16 };
+    let schedule = Schedule { warmup: 1, runs: 3, seed: 0 };
+    let mut rates = Some(Rates::measure()?);
+    let watch = Watch::start();
+    let mut report: Option<Report> = None;
+    for precision in [Precision::F32, Precision::Bf16] {
+        let model = Model::open(path, &Options { precision, ..Options::default() })?;
+        let report = report.get_or_insert_with(|| {
+            let facts = ModelFacts::of(&model, name, synthetic);
+            Report::new(command, facts, schedule, rates.take())
+        });
+        for case in grid.cases() {
+            report.push(moe_bench::measure(&model, &case, &schedule, &mut ())?);
+        }
     }
-    say!("\n   {:<22} {:>15} {:>15} {:>20}", "inference", "prefill", "decode", "first token")?;
-    let prompt: Vec<_> = (0..256).collect();
-    for precision in Precision::ALL {
-        let (_, metrics) = generate(&weights, precision, &prompt, 64)?;
-        say!(
-            "   {:<22} {:>11.0} t/s {:>11.1} t/s {:>17.1} ms",
-            format!("{precision}, 256 + 64 tokens"),
-            metrics.prefill_rate(),
-            metrics.decode_rate(),
-            1000.0 * metrics.first_token.as_secs_f64(),
-        )?;
-    }
-    Ok(())
+    let mut report = report.ok_or("nothing was measured")?;
+    report.noise = watch.noise();
+    Ok(report)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ascend_acl::Ascend;
 use ckpt_convert::presets::gpt_oss::Shape;
 use moe_bench::{
     Case, Cell, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, Step, measure,
@@ -13,10 +14,9 @@ use moe_bench::{
 use moe_engine::backend::{Backend, Cpu, Plan};
 use moe_engine::weights::Weights;
 use moe_engine::{Config, Model, Options, Precision};
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::model::{DeviceArgs, Task, write_weights};
+use crate::model::{DeviceArgs, Task, is_synthetic, write_weights};
 use crate::terminal::{self, Outcome, complain};
 
 /// The checkpoint that is measured.
@@ -62,13 +62,6 @@ impl Subject {
 /// The folder of a checkpoint.
 fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
-}
-
-/// Whether a checkpoint was made from nothing: `synthesize` writes a manifest without source files.
-fn is_synthetic(path: &Path) -> bool {
-    let manifest = std::fs::read_to_string(folder(path).join("manifest.json")).unwrap_or_default();
-    let manifest: Value = serde_json::from_str(&manifest).unwrap_or_default();
-    manifest["source_files"].as_array().is_some_and(Vec::is_empty)
 }
 
 /// How it is measured.
@@ -127,7 +120,7 @@ impl Bench<'_> {
 
     fn plan(&self) -> Result<(Plan, String), Box<dyn Error>> {
         let plan = self.device.planned(&self.subject.path, &self.options(Precision::Bf16))?;
-        let simulated = if self.device.is_simulated()? { "simulated " } else { "" };
+        let simulated = if Ascend::load()?.is_simulated() { "simulated " } else { "" };
         let name = format!("{simulated}{}, experts in {}", plan.soc, plan.experts);
         Ok((plan, name))
     }

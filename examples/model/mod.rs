@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::terminal::Outcome;
 pub use device::{DeviceArgs, Task};
 pub use sampling::SamplingArgs;
-pub use tiny::write_weights;
+pub use tiny::{is_synthetic, write_weights};
 
 /// Which model, and how it is computed.
 #[derive(Args, Debug)]

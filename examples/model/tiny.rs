@@ -8,6 +8,7 @@ use ckpt_convert::{
     ExecOptions, Executor, Plan, PlanOptions, Policy, SafetensorsSink, Source, Synthetic,
     side_files,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A vocabulary of 380 tokens, which fits the tiny model.
@@ -33,4 +34,12 @@ pub fn write_weights(shape: &Shape, folder: &Path) -> Result<(), Box<dyn Error>>
     let options = ExecOptions { verify: false, ..ExecOptions::default() };
     Executor::new(options).run(&plan, &source, folder, side, &())?;
     Ok(())
+}
+
+/// Whether a checkpoint was made from nothing: `synthesize` writes a manifest without source files.
+pub fn is_synthetic(path: &Path) -> bool {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let manifest = std::fs::read_to_string(folder.join("manifest.json")).unwrap_or_default();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap_or_default();
+    manifest["source_files"].as_array().is_some_and(Vec::is_empty)
 }

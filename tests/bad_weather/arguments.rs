@@ -4,6 +4,7 @@ use std::fs;
 
 use testkit::Tiny;
 
+use crate::examples::example;
 use crate::run::{assert_done, convert, converts, message, refused, tree};
 
 #[test]
@@ -92,4 +93,32 @@ fn a_dry_run_writes_nothing() {
         assert_eq!(tree(out.path()).len(), 0, "{more}");
     }
     assert_done(tiny.path(), &before, "the source");
+}
+
+/// docs/exit-codes.md
+#[test]
+fn every_example_says_in_the_same_way_that_it_does_not_understand() {
+    for name in [
+        "acl_signatures",
+        "bench",
+        "chat",
+        "convert",
+        "device_check",
+        "download",
+        "generate",
+        "inspect",
+        "logits",
+        "npu_info",
+        "perplexity",
+        "quickstart",
+        "synthesize",
+        "verify",
+    ] {
+        let wrong = example(name).arg("--nonsense").output().unwrap();
+        let errors = String::from_utf8_lossy(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(2), "{name}: {errors}");
+        assert!(errors.starts_with("error: ") && errors.contains("--nonsense"), "{name}: {errors}");
+        let help = example(name).arg("--help").output().unwrap();
+        assert_eq!(help.status.code(), Some(0), "{name}");
+    }
 }
