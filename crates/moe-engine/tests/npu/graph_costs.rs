@@ -22,7 +22,7 @@ fn a_replay_is_an_update_and_a_run() {
         let mut round = |rounds: u64| {
             for round in 0..rounds {
                 let next = tokens(1, round);
-                let wanted = Wanted::Best { count: 1, below: 300 };
+                let wanted = Wanted::Best { count: 1, below: 90 };
                 let feeds = sessions.iter_mut().map(|session| Feed::new(session, &next));
                 let mut feeds: Vec<_> = feeds.map(|feed| feed.wanted(wanted)).collect();
                 model.forward(&mut feeds, &mut ()).unwrap();
@@ -53,7 +53,7 @@ fn operators_one_by_one_do_not_wait_either() {
     let mut round = |rounds: u64| {
         for round in 0..rounds {
             let next = tokens(1, round);
-            let wanted = Wanted::Best { count: 1, below: 300 };
+            let wanted = Wanted::Best { count: 1, below: 90 };
             model.forward(&mut [Feed::new(&mut session, &next).wanted(wanted)], &mut ()).unwrap();
         }
     };

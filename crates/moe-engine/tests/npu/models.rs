@@ -8,12 +8,24 @@ use testkit::{Shape, Tiny};
 /// Positions of a block of the cache, for tests that cross its edges.
 pub(crate) const BLOCK: usize = 128;
 
-/// Tokens of the default model.
-pub(crate) const VOCAB: usize = 384;
+/// Tokens of [`tiny`].
+pub(crate) const VOCAB: usize = 96;
 
-/// So many layers of the default model, with a window.
+/// A model of so many layers with a window, smaller than the default one: the simulator is slow.
 pub(crate) fn tiny(layers: usize, sliding_window: usize) -> Tiny {
-    Tiny::builder().shape(Shape { layers, sliding_window, ..Shape::tiny() }).build()
+    let shape = Shape {
+        layers,
+        sliding_window,
+        hidden: 32,
+        intermediate: 32,
+        heads: 2,
+        kv_heads: 1,
+        experts: 4,
+        experts_per_token: 2,
+        vocab: VOCAB,
+        ..Shape::tiny()
+    };
+    Tiny::builder().shape(shape).build()
 }
 
 /// Any tokens, the same for the same seed.

@@ -74,7 +74,7 @@ fn too_little_memory() {
 #[test]
 #[ignore = "a child of `too_little_memory`"]
 fn child_memory() {
-    let tiny = tiny(4, 8);
+    let tiny = Tiny::builder().build();
     let npu = super::machine::room(64 * 1024, 8);
     let error = Model::open_npu(tiny.path(), &ascend(), &options(64), &npu, None).unwrap_err();
     println!("{error}");
