@@ -12,8 +12,9 @@ cache=${ASCEND_MOE_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ascend-moe-ci}
 target=${CARGO_TARGET_DIR:-$root/target}
 
 export CARGO_NET_RETRY=${CARGO_NET_RETRY:-5}
-# A judge must not leave files in the checkout: `cargo package` refuses an unclean one.
-export PYTHONDONTWRITEBYTECODE=1
+# A judge must not leave files in the checkout: `cargo package` refuses an unclean one. What Python compiles
+# goes into a tree of its own, and only what is imported: pip would compile all of torch, so it is told not to.
+export PYTHONPYCACHEPREFIX=$cache/pycache
 if [ -n "${CI:-}" ]; then
   export CARGO_INCREMENTAL=0
 fi
@@ -50,4 +51,15 @@ need() {
 # The names of the crates that are published.
 publishable() {
   grep -L '^publish *= *false' crates/*/Cargo.toml | sed 's|crates/\(.*\)/Cargo.toml|\1|'
+}
+
+# package FOLDER [OPTION...]: every publishable crate, as crates.io would get it, in FOLDER/package. The folder has to be a
+# new one: packages that are not published yet are served to each other from there, each version once.
+package() {
+  local folder=$1 crate selected=() dirty=()
+  shift
+  for crate in $(publishable); do selected+=(-p "$crate"); done
+  # Uncommitted files make a package differ from its commit: fine while working, never in CI.
+  if [ -z "${CI:-}" ]; then dirty=(--allow-dirty); fi
+  cargo package --locked --no-verify --target-dir "$folder" "${dirty[@]}" "${selected[@]}" "$@"
 }

@@ -36,10 +36,10 @@ PY
 # install PYTHON: the pinned versions.
 install() {
   if [ "${judging:-}" != model ]; then
-    "$1" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    "$1" -m pip install --quiet --no-compile --disable-pip-version-check -r "$requirements"
     return
   fi
-  "$1" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements"
+  "$1" -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r "$requirements"
   local site
   site=$("$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   need cc gcc
