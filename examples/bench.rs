@@ -129,13 +129,12 @@ fn run(args: &Args) -> Outcome {
         return Ok(());
     }
     let facts = bench.facts(precisions[0])?;
-    let rates = match device.chip()? {
-        // A chip is measured against its data sheet.
-        Some(soc) => Chip::of(&soc).map(|chip| chip.rates()),
-        None => {
-            complain("measuring what the machine can do ...");
-            Some(Rates::measure()?)
-        }
+    // A chip is measured against its data sheet.
+    let rates = if let Some(soc) = device.chip()? {
+        Chip::of(&soc).map(|chip| chip.rates())
+    } else {
+        complain("measuring what the machine can do ...");
+        Some(Rates::measure()?)
     };
     let mut report = Report::new(command(), facts, schedule, rates);
     let watch = Watch::start();

@@ -144,7 +144,9 @@ impl Bench<'_> {
         let sweep = Sweep { bench: self, precision, grid, cells: Mutex::new(Vec::new()) };
         let outcome = self.device.run(&self.subject.path, &self.options(precision), &sweep);
         let cells = sweep.cells.into_inner().map_err(|_| "a measurement panicked")?;
-        cells.into_iter().for_each(|cell| report.push(cell));
+        for cell in cells {
+            report.push(cell);
+        }
         outcome
     }
 

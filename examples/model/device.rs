@@ -122,11 +122,6 @@ impl DeviceArgs {
         Ok(Some(device.soc_name()?.to_owned()))
     }
 
-    /// Whether that is one of a simulator.
-    pub fn is_simulated(&self) -> Result<bool, Box<dyn Error>> {
-        Ok(Ascend::load()?.is_simulated())
-    }
-
     fn options(&self) -> NpuOptions {
         let mut options = NpuOptions::default();
         if let Some(&device) = self.devices.first() {
