@@ -74,7 +74,7 @@ fn memory_runs_out_while_room_is_made() {
     outcome.unwrap();
     let all = counters().allocations;
     let machines = Machines::new();
-    let parts = 8;
+    let parts = 5;
     let each = (0..parts).map(|part| 1 + part * (all - 1) / (parts - 1));
     for at in each {
         let fault = format!("malloc:{at}");
