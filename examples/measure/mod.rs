@@ -37,6 +37,7 @@ impl Subject {
     /// A given one, or a small one that is made.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         if let Some(path) = path {
+            path.metadata().map_err(|error| format!("cannot open {}: {error}", path.display()))?;
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let synthetic = is_synthetic(path);
             return Ok(Self { path: path.to_owned(), name, synthetic, _made: None });

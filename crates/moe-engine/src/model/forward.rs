@@ -224,6 +224,10 @@ impl<B: Backend> Model<B> {
         let watched = observer.wants_hidden() || observer.wants_routing();
         let batch =
             Batch { tokens: &tokens, positions: &positions, sequences: &sequences, watched };
+        // Where a recorded batch is run again, nobody asks in between.
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
         let pass = workspace.pass.take();
         let mut pass = pass.map_or_else(|| self.backend.pass(self.chunk), Ok)?;
         let mut caches = caches(feeds, segments);
