@@ -1,5 +1,5 @@
 //! What the host does for a token that an NPU decodes, on the simulator: simulated, and so is what the vendor's libraries do in it.
-//! The device is waited for outside of the time.
+//! `host/eager/SEQUENCES` queues every operator, `host/replay/SEQUENCES` runs a graph; the device is waited for outside of the time.
 
 use std::time::{Duration, Instant};
 
@@ -40,12 +40,12 @@ fn host(criterion: &mut Criterion) {
     let libraries = lay_out(folder.path(), Cann::V8_5).expect("the simulator");
     let ascend = Ascend::load_from(libraries).expect("its libraries");
     let model = narrow();
-    let mut group = criterion.benchmark_group("host work of a token on the simulator");
+    let mut group = criterion.benchmark_group("npu");
     group.sample_size(20);
-    for (name, graphs) in [("operator by operator", false), ("replayed", true)] {
+    for (name, graphs) in [("eager", false), ("replay", true)] {
         let model = open(&ascend, &model, graphs);
         for batch in [1, 8] {
-            group.bench_function(format!("{name}, batch {batch}"), |bencher| {
+            group.bench_function(format!("host/{name}/{batch}"), |bencher| {
                 bencher.iter_custom(|count| {
                     let new = || model.session().expect("a session");
                     let mut sessions: Vec<_> = (0..batch).map(|_| new()).collect();

@@ -2,6 +2,7 @@
 
 mod examples;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -137,6 +138,23 @@ fn bench_measures_an_npu_against_its_data_sheet() {
     for part in ["simulated Ascend910B3", "by its data sheet", "NPU Mem", "batch 2:", "910B4"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn a_conversation_goes_on_there() {
+    let args = ["--device", "npu", "--json", "--temperature", "0.7", "--max-new", "6"];
+    let mut command = simulated("chat", &args);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"the sea\nand the wind\n").unwrap();
+    let turns = done(&child.wait_with_output().unwrap());
+    let turns: Vec<Value> = turns.lines().map(|turn| serde_json::from_str(turn).unwrap()).collect();
+    assert_eq!(turns.len(), 2);
+    assert_eq!((&turns[0]["user"], &turns[1]["user"]), (&"the sea".into(), &"and the wind".into()));
 }
 
 #[test]
