@@ -20,7 +20,7 @@ struct Args {
 // cargo run --example acl_signatures
 // cargo run --example acl_signatures -- --json
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

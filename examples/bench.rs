@@ -84,7 +84,7 @@ struct Args {
 // cargo run --release --example bench -- --model gpt-oss-20b --precision bf16 --html report.html
 // cargo run --release --example bench -- --model gpt-oss-20b --device npu --roofline
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

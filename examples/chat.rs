@@ -61,7 +61,7 @@ const HELP: &str = "\
 
 // cargo run --release --example chat -- --model gpt-oss-20b
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

@@ -115,7 +115,7 @@ enum Format {
 // cargo run --release --example convert -- gpt-oss-20b out --dtype keep --max-file-size 2147483647
 // cargo run --release --example convert -- out back --format safetensors --dtype keep
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = terminal::arguments::<Args>();
     terminal::exit(if args.paths.is_empty() { demo(&args) } else { run(&args, &args.paths) })
 }
 

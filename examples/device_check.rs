@@ -1,5 +1,7 @@
 //! Checks every operator of `ascend-acl` on a device against a plain computation on the host.
 
+mod terminal;
+
 use std::process::ExitCode;
 
 use ascend_acl::rt::{Device, Stream};
@@ -39,7 +41,7 @@ struct Args {
 /// Ends with 0 if every case passed that this release and this chip have, with 1 if one did not, and with 2 if there is
 /// no device.
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = terminal::arguments::<Args>();
     match check(&args) {
         Ok(failed) => ExitCode::from(u8::from(failed > 0)),
         Err(error) => {

@@ -78,7 +78,7 @@ struct Args {
 // HF_ENDPOINT=https://hf-mirror.com cargo run --release --example download
 fn main() -> ExitCode {
     let cancel = CancelToken::default();
-    match run(&Args::parse(), &cancel) {
+    match run(&terminal::arguments::<Args>(), &cancel) {
         Ok(true) => terminal::exit(Ok(())),
         Ok(false) => ExitCode::FAILURE,
         Err(error) if cancel.is_cancelled() => {

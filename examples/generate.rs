@@ -56,7 +56,7 @@ struct Args {
 // cargo run --release --example generate
 // cargo run --release --example generate -- --model gpt-oss-20b --prompt "The sea is" --temperature 0.8
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

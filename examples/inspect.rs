@@ -38,7 +38,7 @@ struct Args {
 // cargo run --release --example inspect -- gpt-oss-20b
 // cargo run --release --example inspect -- out/gpt_oss_20b.ckpt --json --hash
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

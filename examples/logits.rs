@@ -39,7 +39,7 @@ struct Args {
 
 // cargo run --release --example logits -- --tokens 1,2,3 --out /tmp/logits.safetensors --hidden
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

@@ -35,7 +35,7 @@ const NO_DEVICE: u8 = 2;
 // cargo run --example npu_info
 // ASCEND_ACL_PATH=sim/8.5 cargo run --example npu_info -- --json
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = terminal::arguments::<Args>();
     let probe = args.folder.as_ref().map_or_else(probe, probe_folder);
     let printed = if args.json {
         serde_json::to_string_pretty(&probe).map_err(std::io::Error::from)

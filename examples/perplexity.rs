@@ -39,7 +39,7 @@ struct Args {
 
 // cargo run --release --example perplexity -- --model gpt-oss-20b --text-file book.txt
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

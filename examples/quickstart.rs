@@ -1,4 +1,4 @@
-//! The whole way on a tiny model: make it, look at it, convert it, verify it, run it, measure it.
+//! The whole way on a tiny model: make it, look at it, convert it, verify it, run it, also on a simulated NPU, measure it.
 
 mod model;
 mod terminal;
@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ascend_acl::Ascend;
+use ascend_sim::layout::{Cann, lay_out};
 use ckpt_convert::presets::gpt_oss::Shape;
 use ckpt_convert::{
     CkptSink, ExecOptions, Executor, FloatTarget, Plan, PlanOptions, Policy, Report as Conversion,
@@ -18,10 +20,11 @@ use clap::Parser;
 use lowfloat::DType;
 use model::{is_synthetic, write_weights};
 use moe_bench::{Grid, ModelFacts, Rates, Report, Schedule, Style, Thresholds, Watch};
+use moe_engine::backend::{Backend, NpuOptions};
 use moe_engine::{Generation, Model, Options, Precision, Request};
 use terminal::{Outcome, bytes, rate, say};
 
-/// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, run it, and measure.
+/// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, run it, on a simulated NPU too, and measure.
 #[derive(Parser)]
 struct Args {
     /// Take this checkpoint instead of a tiny one; its conversion needs about as much room again
@@ -38,7 +41,7 @@ struct Args {
 // cargo run --release --example quickstart
 // cargo run --release --example quickstart -- --model gpt-oss-20b --keep somewhere --page report.html
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {
@@ -116,13 +119,21 @@ fn run(args: &Args) -> Outcome {
     }
     say!("   {prompt:?} goes on with {tokens:?}")?;
 
+    if args.model.is_none() {
+        say!("6. simulate    an Ascend NPU in memory, and run it there")?;
+        match on_simulated_npu(&checkpoint, &prompt, 12) {
+            Ok((device, tokens)) => say!("   {device}: {prompt:?} goes on with {tokens:?}")?,
+            Err(error) => say!("   left out: {error}")?,
+        }
+    }
+
     let mut command = "cargo run --release --example quickstart".to_owned();
     let report = if let Some(model) = &args.model {
         say!("6. measure     on this machine")?;
         command = format!("{command} -- --model {}", model.display());
         measure_model(&weights, &name, is_synthetic(&weights), &command)?
     } else {
-        say!("6. measure     a larger model on this machine, also of random weights")?;
+        say!("7. measure     a larger model on this machine, also of random weights")?;
         let larger = tempfile::tempdir_in(folder)?;
         write_weights(&larger_shape(), larger.path())?;
         measure_model(larger.path(), "small synthetic model", true, &command)?
@@ -142,6 +153,24 @@ fn generate(path: &Path, prompt: &[u32], max_new: usize) -> Result<Vec<u32>, moe
     let model = Model::open(path, &Options { precision: Precision::F32, ..Options::default() })?;
     let request = Request { max_new, stop_tokens: Some(Vec::new()), ..Request::new(prompt) };
     Generation::new(&model, [request])?.map(|step| Ok(step?.token)).collect()
+}
+
+/// The device, and the most likely tokens after a prompt as it computes them, at bf16. Simulators are laid out for Linux only.
+fn on_simulated_npu(
+    path: &Path,
+    prompt: &[u32],
+    max_new: usize,
+) -> Result<(String, Vec<u32>), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let ascend = Ascend::load_from(lay_out(folder.path(), Cann::V8_5)?)?;
+    let options = Options { precision: Precision::Bf16, chunk: 64, ..Options::default() };
+    let mut npu = NpuOptions::default();
+    (npu.kv_positions, npu.sequences) = (Some(256), 1);
+    let model = Model::open_npu(path, &ascend, &options, &npu, None)?;
+    let request = Request { max_new, stop_tokens: Some(Vec::new()), ..Request::new(prompt) };
+    let tokens = Generation::new(&model, [request])?.map(|step| Ok(step?.token));
+    let tokens: Result<_, moe_engine::Error> = tokens.collect();
+    Ok((model.backend().capabilities().device, tokens?))
 }
 
 fn convert(

@@ -63,7 +63,7 @@ enum Experts {
 // cargo run --release --example synthesize -- /tmp/tiny --preset tiny
 // cargo run --release --example synthesize -- /tmp/gpt-oss-20b --preset 20b
 fn main() -> ExitCode {
-    terminal::exit(run(&Args::parse()))
+    terminal::exit(run(&terminal::arguments::<Args>()))
 }
 
 fn run(args: &Args) -> Outcome {

@@ -42,7 +42,7 @@ struct Args {
 // cargo run --release --example verify -- out/gpt_oss_20b.ckpt
 // cargo run --release --example verify -- out --against gpt-oss-20b
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    match run(&terminal::arguments::<Args>()) {
         Ok(true) => terminal::exit(Ok(())),
         Ok(false) => ExitCode::FAILURE,
         Err(error) => terminal::exit(Err(error)),

@@ -5,9 +5,11 @@
 
 mod progress;
 mod size;
+mod start;
 
 pub use progress::Progress;
 pub use size::{bytes, parse_bytes, rate};
+pub use start::arguments;
 
 use std::cell::Cell;
 use std::error::Error;

@@ -120,5 +120,29 @@ fn every_example_says_in_the_same_way_that_it_does_not_understand() {
         assert!(errors.starts_with("error: ") && errors.contains("--nonsense"), "{name}: {errors}");
         let help = example(name).arg("--help").output().unwrap();
         assert_eq!(help.status.code(), Some(0), "{name}");
+        // Whatever else is needed is not needed for this.
+        let completions = example(name).args(["--completions", "bash"]).output().unwrap();
+        assert_eq!(completions.status.code(), Some(0), "{name}");
+        let script = String::from_utf8_lossy(&completions.stdout);
+        assert!(script.contains("--help") && script.contains(&format!("_{name}()")), "{script}");
     }
+}
+
+#[test]
+fn nothing_is_told_unless_it_is_asked_for() {
+    let told = |filter: Option<&str>| {
+        let mut command = example("generate");
+        command.env_remove("RUST_LOG").args(["--tokens", "1,2", "--max-new", "2"]);
+        if let Some(filter) = filter {
+            command.env("RUST_LOG", filter);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(told(None), "");
+    let debug = told(Some("moe_engine=debug"));
+    assert!(debug.contains("uploading layer=1") && debug.contains("prompts read"), "{debug}");
+    assert!(!told(Some("moe_engine=info")).contains("uploading"));
+    assert!(told(Some("=,=")).contains("RUST_LOG is not understood"));
 }

@@ -132,6 +132,12 @@ impl Executor {
             if plan.is_of(source)? { Ok(()) } else { Err(changed()) }
         };
         same_source()?;
+        tracing::info!(
+            files = names.len(),
+            folder = %folder.display(),
+            resumed = options.resume,
+            "converting"
+        );
         let started = Instant::now();
         let (done, resumed_bytes) = run.write(&mut journal, &progress)?;
         let write_seconds = started.elapsed().as_secs_f64();

@@ -162,6 +162,9 @@ impl<'m, B: Backend> Generation<'m, B> {
             let step = self.sequences[index].step(index, &said[index], most)?;
             self.ready.push_back(step);
         }
+        if self.metrics.rounds == 0 {
+            tracing::debug!(tokens = fed, seconds = begin.elapsed().as_secs_f64(), "prompts read");
+        }
         self.metrics.add_round(fed, self.ready.len(), usage, begin.elapsed());
         if let Some(step) = self.ready.front_mut() {
             step.usage = usage;

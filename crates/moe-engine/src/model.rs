@@ -217,8 +217,11 @@ impl<B: Backend> Model<B> {
             let reason = "is 0, expected at least one token".to_owned();
             return Err(Error::Option { option: "chunk", reason });
         }
+        let device = backend.capabilities().device;
+        tracing::info!(path = %path.display(), layers = weights.layers.len(), device, "opening");
         let bare = |weight| LinearWeights { weight, bias: None };
-        let layers = weights.layers.into_iter().map(|mut layer| {
+        let layers = weights.layers.into_iter().enumerate().map(|(index, mut layer)| {
+            tracing::debug!(layer = index, "uploading");
             layer.experts = layer.experts.with_activations(options.activations);
             Layer::upload(&backend, layer)
         });

@@ -42,6 +42,7 @@ pub(super) fn commit(
         let (from, to) = (run.partial(index), run.complete(index));
         if from.exists() {
             fs::rename(&from, &to).map_err(Error::io("rename", &from))?;
+            tracing::debug!(file = %to.display(), "complete");
         }
     }
     sync_folder(run.folder)?;

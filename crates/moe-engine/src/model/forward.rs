@@ -245,6 +245,7 @@ impl<B: Backend> Model<B> {
             self.logits(feeds, &at, &mut pass, workspace, observer)
         });
         let mut usage = Usage { tokens: at.len(), ..Usage::default() };
+        tracing::trace!(tokens = at.len(), sequences = segments.len(), "through the layers");
         for (index, layer) in self.layers.iter().enumerate() {
             usage.weight_bytes += self.layer_bytes(index, layer, &pass);
             usage.kv_bytes += self.kv_read(index, segments);

@@ -125,7 +125,7 @@ impl Npu {
             State::Warm => self.capture(key, pass, steps),
             State::Graph(..) => match self.replay(key, pass) {
                 Err(Error::Device { source, .. }) if is_refused(&source) => {
-                    instead(key, pass, steps)
+                    instead(&source, key, pass, steps)
                 }
                 outcome => outcome,
             },
@@ -153,21 +153,22 @@ impl Npu {
         let graph = match (captured, failed) {
             (Ok((graph, ())), _) => graph,
             (Err(_), Some(Error::Device { source, .. })) if is_refused(&source) => {
-                return instead(key, pass, steps);
+                return instead(&source, key, pass, steps);
             }
             (Err(_), Some(error)) => return Err(error),
-            (Err(error), None) if is_refused(&error) => return instead(key, pass, steps),
+            (Err(error), None) if is_refused(&error) => return instead(&error, key, pass, steps),
             (Err(error), None) => return Err(Error::device("capturing a graph")(error)),
         };
         // Attention was captured with the lengths of this batch.
         match graph.launch(&self.stream) {
             Ok(()) => {
+                tracing::debug!(sequences = key.sequences, blocks = ?key.blocks, "graph captured");
                 if let Some(recorded) = pass.graphs.get_mut(&key) {
                     recorded.state = State::Graph(Box::new(graph), attended);
                 }
                 Ok(())
             }
-            Err(error) if is_refused(&error) => instead(key, pass, steps),
+            Err(error) if is_refused(&error) => instead(&error, key, pass, steps),
             Err(error) => Err(Error::device("running a graph")(error)),
         }
     }
@@ -193,10 +194,12 @@ impl Npu {
 
 /// The steps themselves, now and for all later batches of this kind.
 fn instead(
+    error: &ascend_acl::Error,
     key: GraphKey,
     pass: &mut NpuPass,
     mut steps: impl FnMut(&mut NpuPass) -> Result<()>,
 ) -> Result<()> {
+    tracing::warn!(%error, "no graph: operators are queued one by one");
     if let Some(recorded) = pass.graphs.get_mut(&key) {
         recorded.state = State::Refused;
     }

@@ -70,6 +70,14 @@ impl Npu {
         let device = Device::open(ascend, id).map_err(failed)?;
         let rank = ranks.as_ref().map_or((0, 1), |ranks| (ranks.rank(), ranks.count()));
         let (plan, ways, heads) = planned(&device, config, weights, options, npu, rank)?;
+        tracing::info!(
+            device = id,
+            soc = plan.soc,
+            experts = plan.experts.name(),
+            bytes = plan.sizes.total(),
+            free = plan.free,
+            "planned"
+        );
         let rows = options.chunk;
         let blocks = plan.blocks(config.sliding_window, rows);
         // Blocks are used to their ends, also where fewer positions were asked for.
