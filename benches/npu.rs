@@ -15,11 +15,11 @@ fn narrow() -> Tiny {
     Tiny::builder().shape(Shape { layers: 24, ..Shape::tiny() }).build()
 }
 
-fn open(ascend: &Ascend, model: &Tiny, graphs: bool) -> Model<Npu> {
+fn open(ascend: Ascend, model: &Tiny, graphs: bool) -> Model<Npu> {
     let options = Options { precision: Precision::Bf16, chunk: 64, ..Options::default() };
     let mut npu = NpuOptions::default();
     (npu.kv_positions, npu.sequences, npu.graphs) = (Some(8192), 8, graphs);
-    Model::open_npu(model.path(), ascend, &options, &npu, None).expect("a model on the simulator")
+    Model::open_npu(model.path(), &ascend, &options, &npu, None).expect("a model on the simulator")
 }
 
 /// Queues a token of each sequence and takes the time of that.
@@ -43,7 +43,7 @@ fn host(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("npu");
     group.sample_size(20);
     for (name, graphs) in [("eager", false), ("replay", true)] {
-        let model = open(&ascend, &model, graphs);
+        let model = open(ascend, &model, graphs);
         for batch in [1, 8] {
             group.bench_function(format!("host/{name}/{batch}"), |bencher| {
                 bencher.iter_custom(|count| {

@@ -225,7 +225,7 @@ impl<B: Backend> Model<B> {
         let batch =
             Batch { tokens: &tokens, positions: &positions, sequences: &sequences, watched };
         // Where a recorded batch is run again, nobody asks in between.
-        if observer.cancelled() {
+        if self.backend.is_queued() && observer.cancelled() {
             return Err(Error::Cancelled);
         }
         let pass = workspace.pass.take();

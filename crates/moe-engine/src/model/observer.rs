@@ -66,7 +66,7 @@ pub trait Observer {
     /// How many tokens are through all layers, of how many.
     fn progress(&mut self, _done: usize, _total: usize) {}
 
-    /// Asked before every chunk and, where nothing recorded runs instead, every layer; true ends the call with [`Error::Cancelled`](crate::Error::Cancelled).
+    /// Asked before every layer, or before a whole batch where an accelerator runs one that it has recorded; true ends the call with [`Error::Cancelled`](crate::Error::Cancelled).
     fn cancelled(&self) -> bool {
         false
     }
