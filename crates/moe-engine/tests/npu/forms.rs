@@ -81,7 +81,7 @@ fn child_950() {
         let model = open(&path, 512, &roomy());
         let plan = model.backend().planned();
         let config = model.config();
-        let in_blocks = config.hidden % 64 == 0 && config.intermediate % 64 == 0;
+        let in_blocks = config.hidden.is_multiple_of(64) && config.intermediate.is_multiple_of(64);
         assert_eq!(in_blocks, set.name() == "top3");
         let expected = if in_blocks { ExpertForm::Mxfp4 } else { ExpertForm::Bf16 };
         assert_eq!(plan.experts, expected, "{}: {}", set.name(), plan.why);

@@ -154,10 +154,11 @@ fn two_processes_meet() {
 #[test]
 #[ignore = "a child of `two_processes_meet`"]
 fn child_process() {
-    let rank: usize = std::env::var("RANK").unwrap().parse().unwrap();
+    let device: i32 = std::env::var("RANK").unwrap().parse().unwrap();
+    let rank = usize::try_from(device).unwrap();
     let file = std::env::var("ROOT").unwrap();
-    let ranks = Ranks::join(&ascend(), rank as i32, rank, 2, &file).unwrap();
-    assert_eq!((ranks.rank(), ranks.device()), (rank, rank as i32));
+    let ranks = Ranks::join(&ascend(), device, rank, 2, &file).unwrap();
+    assert_eq!((ranks.rank(), ranks.device()), (rank, device));
     let (_, tokens) = take_part(ranks, &set());
     println!("tokens {tokens:?}");
 }

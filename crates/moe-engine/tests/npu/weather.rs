@@ -155,9 +155,9 @@ fn a_generation_is_cancelled() {
     let request = Request { stop_tokens: Some(Vec::new()), ..Request::new(tokens(5, 1)) };
     let mut generation = Generation::new(&model, [request]).unwrap();
     let cancel = generation.cancel_token();
-    let taken = generation.by_ref().take(6).map(|step| step.unwrap().token).count();
+    let taken: Vec<_> = generation.by_ref().take(6).map(|step| step.unwrap().token).collect();
     cancel.cancel();
-    assert_eq!((taken, generation.by_ref().count()), (6, 0));
+    assert_eq!((taken.len(), generation.by_ref().count()), (6, 0));
     assert_eq!(generation.finish(0), Some(&Finish::Cancelled));
     let mut session = generation.into_sessions().remove(0);
     assert_eq!(session.len(), 5 + 5);
