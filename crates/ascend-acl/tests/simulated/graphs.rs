@@ -5,7 +5,7 @@ use ascend_acl::rt::{CaptureMode, DeviceBuffer, Event, Group, HostBuffer, Stream
 use ascend_acl::sys::aclDataType;
 use ascend_acl::{Error, op};
 
-use super::machine::{alone, ascend, beside, counters, device, noise, reset_counters};
+use super::machine::{alone, ascend, counters, device, noise, reset_counters};
 
 /// Some operators with a result, on memory of the caller.
 fn work(stream: &Stream, x: &DeviceBuffer<f32>, y: &DeviceBuffer<f32>) -> ascend_acl::Result<()> {
@@ -17,7 +17,7 @@ fn work(stream: &Stream, x: &DeviceBuffer<f32>, y: &DeviceBuffer<f32>) -> ascend
 
 #[test]
 fn a_replay_is_what_runs_at_once() {
-    let _beside = beside();
+    let _alone = alone();
     let device = device();
     for mode in [CaptureMode::Global, CaptureMode::ThreadLocal, CaptureMode::Relaxed] {
         let stream = Stream::new(&device).unwrap();
@@ -67,7 +67,7 @@ fn nothing_happens_between_replays_but_replays() {
 
 #[test]
 fn an_update_changes_later_runs_and_no_earlier_one() {
-    let _beside = beside();
+    let _alone = alone();
     let device = device();
     let (stream, updates) = (Stream::new(&device).unwrap(), Stream::new(&device).unwrap());
     let x = DeviceBuffer::from_slice(&device, &[1.0_f32; 64]).unwrap();
@@ -129,7 +129,7 @@ fn an_update_brings_its_memory_along() {
 
 #[test]
 fn a_group_of_another_graph_is_refused() {
-    let _beside = beside();
+    let _alone = alone();
     let device = device();
     let stream = Stream::new(&device).unwrap();
     let x = DeviceBuffer::from_slice(&device, &[1.0_f32; 64]).unwrap();
@@ -220,7 +220,7 @@ fn an_error_or_a_panic_ends_a_capture() {
 
 #[test]
 fn a_graph_keeps_what_it_uses() {
-    let _beside = beside();
+    let _alone = alone();
     let device = device();
     let stream = Stream::new(&device).unwrap();
     let out = DeviceBuffer::<f32>::zeroed(&device, 64).unwrap();

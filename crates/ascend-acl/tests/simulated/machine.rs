@@ -33,7 +33,7 @@ pub(crate) fn beside() -> RwLockReadGuard<'static, ()> {
     COUNTED.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Held by tests that look at the counters of the process, and therefore run alone.
+/// Held by tests that look at the counters of the process, or forbid copies to all threads while they capture.
 pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
     COUNTED.write().unwrap_or_else(PoisonError::into_inner)
 }
