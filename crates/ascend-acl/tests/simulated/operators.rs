@@ -2,12 +2,12 @@
 
 use ascend_acl::rt::Stream;
 
-use super::machine::{beside, device};
+use super::machine::{alone, device};
 use crate::cases::{self, Bench, Failure};
 
 #[test]
 fn every_operator_computes_what_the_host_does() {
-    let _beside = beside();
+    let _alone = alone();
     let device = device();
     let stream = Stream::new(&device).unwrap();
     let (mut wrong, mut left_out) = (Vec::new(), Vec::new());
