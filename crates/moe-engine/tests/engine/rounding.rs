@@ -47,7 +47,7 @@ fn types(tiny: &Tiny, precision: Precision) -> BTreeMap<&'static str, DType> {
     let buffer = |columns| cpu.buffer(columns, TOKENS).unwrap();
     let mut types = BTreeMap::new();
     let (mut pass, mut cache) = (cpu.pass(TOKENS).unwrap(), cpu.cache().unwrap());
-    let (ids, positions) = (tokens(TOKENS, 1), Vec::from_iter(0..TOKENS));
+    let (ids, positions) = (tokens(TOKENS, 1), (0..TOKENS).collect::<Vec<_>>());
     let rows = 0..TOKENS;
     let batch = Batch::new(&ids, &positions, std::slice::from_ref(&rows));
     cpu.begin(&mut pass, &batch, &mut [&mut cache]).unwrap();
