@@ -18,7 +18,7 @@ use ckpt_convert::{
 };
 use clap::Parser;
 use lowfloat::DType;
-use model::{is_synthetic, write_weights};
+use model::{is_synthetic, larger_shape, write_weights};
 use moe_bench::{Grid, ModelFacts, Rates, Report, Schedule, Style, Thresholds, Watch};
 use moe_engine::backend::{Backend, NpuOptions};
 use moe_engine::{Generation, Model, Options, Precision, Request};
@@ -185,11 +185,6 @@ fn convert(
 
 fn unverified() -> ExecOptions {
     ExecOptions { verify: false, ..ExecOptions::default() }
-}
-
-/// Some 50 MB: more than the caches of a laptop, and measured within seconds.
-fn larger_shape() -> Shape {
-    Shape { layers: 4, hidden: 512, intermediate: 512, vocab: 16_384, experts: 16, ..Shape::tiny() }
 }
 
 /// One sequence and four together, in two precisions.

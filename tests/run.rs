@@ -12,6 +12,9 @@ use safeshards::Checkpoint;
 use serde_json::Value;
 use testkit::{Layout, Shape, Tiny};
 
+const TOKENIZER: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/crates/moe-engine/tests/tokenizer/tiny.json");
+
 fn run(name: &str, args: &[&dyn AsRef<OsStr>]) -> Output {
     example(name).args(args).output().unwrap()
 }
@@ -87,6 +90,17 @@ fn the_same_tokens_from_every_form() {
     let expected = generate(hub.path());
     assert_eq!(expected.len(), 20);
     assert_eq!(generate(original.path()), expected);
+    // All that was downloaded is `original/`, and a tokenizer beside it.
+    let download = tempfile::tempdir().unwrap();
+    let inner = download.path().join("original");
+    Tiny::builder().layout(Layout::Original).build_in(&inner);
+    fs::copy(TOKENIZER, download.path().join("tokenizer.json")).unwrap();
+    assert_eq!(generate(download.path()), expected);
+    let prompt: [&dyn AsRef<OsStr>; 6] =
+        [&"--model", &download.path(), &"--prompt", &"the sea", &"--max-new", &"2"];
+    assert_eq!(tokens(&json("generate", &[&prompt[..], &[&"--json"]].concat())).len(), 2);
+    let bench = ["--batch", "1", "--seq", "4", "--generate", "2", "--runs", "1", "--model"];
+    assert!(example("bench").args(bench).arg(download.path()).output().unwrap().status.success());
     for (name, options) in [
         ("keep", &["--dtype", "keep"][..]),
         ("f32", &["--dtype", "f32"]),

@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ascend_acl::Ascend;
-use ckpt_convert::presets::gpt_oss::Shape;
 use moe_bench::{
     Case, Cell, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, Step, measure,
     profile, roofline,
 };
 use moe_engine::backend::{Backend, Cpu, Plan};
 use moe_engine::weights::Weights;
-use moe_engine::{Config, Model, Options, Precision};
+use moe_engine::{Config, Model, Options, Precision, locate};
 use tempfile::TempDir;
 
-use crate::model::{DeviceArgs, Task, is_synthetic, write_weights};
+use crate::model::{DeviceArgs, Task, is_synthetic, larger_shape, write_weights};
 use crate::terminal::{self, Outcome, complain};
 
 /// The checkpoint that is measured.
 pub(crate) struct Subject {
     path: PathBuf,
+    /// Of its configuration.
+    folder: PathBuf,
     name: String,
     synthetic: bool,
     /// Holds the synthetic model.
@@ -37,32 +38,18 @@ impl Subject {
     /// A given one, or a small one that is made.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         if let Some(path) = path {
-            path.metadata().map_err(|error| format!("cannot open {}: {error}", path.display()))?;
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let synthetic = is_synthetic(path);
-            return Ok(Self { path: path.to_owned(), name, synthetic, _made: None });
+            let (path, folder) = locate(path)?;
+            return Ok(Self { path, folder, name, synthetic, _made: None });
         }
-        // Some 50 MB: more than the caches of a laptop, and a minute for the whole sweep on two cores.
-        let shape = Shape {
-            layers: 4,
-            hidden: 512,
-            intermediate: 512,
-            experts: 16,
-            experts_per_token: 4,
-            vocab: 16_384,
-            ..Shape::tiny()
-        };
         complain("making a small synthetic model ...");
         let made = tempfile::tempdir()?;
-        write_weights(&shape, made.path())?;
+        write_weights(&larger_shape(), made.path())?;
         let name = "small synthetic model".to_owned();
-        Ok(Self { path: made.path().to_owned(), name, synthetic: true, _made: Some(made) })
+        let (path, folder) = locate(made.path())?;
+        Ok(Self { path, folder, name, synthetic: true, _made: Some(made) })
     }
-}
-
-/// The folder of a checkpoint.
-fn folder(path: &Path) -> &Path {
-    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 /// How it is measured.
@@ -111,7 +98,7 @@ impl Bench<'_> {
 
     /// The model's sizes.
     pub(crate) fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
-        let config = Config::open(folder(&self.subject.path))?;
+        let config = Config::open(&self.subject.folder)?;
         let device = match self.device.chip()? {
             Some(_) => self.plan()?.1,
             None => Cpu::new(&config, precision, self.threads)?.capabilities().device,
@@ -161,7 +148,7 @@ impl Bench<'_> {
         let Some(case) = grid.cases().next().filter(|_| !self.cancelled()) else { return Ok(()) };
         let options = self.options(precision);
         let path = &self.subject.path;
-        let config = Config::open(folder(path))?;
+        let config = Config::open(&self.subject.folder)?;
         let weights = Weights::open(path, &config, false)?;
         let backend = Profiled::new(Cpu::new(&config, precision, self.threads)?);
         let model = Model::with_backend(path, config, weights, backend, &options)?;

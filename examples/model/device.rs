@@ -10,7 +10,7 @@ use ascend_acl::rt::Device;
 use clap::Args;
 use moe_engine::backend::{Backend, ExpertForm, Npu, NpuOptions, Plan, Ranks};
 use moe_engine::weights::Weights;
-use moe_engine::{Config, Model, Options, Precision};
+use moe_engine::{Config, Model, Options, Precision, locate};
 
 use crate::terminal::{self, Outcome, complain, print};
 
@@ -210,7 +210,7 @@ impl DeviceArgs {
 
     /// What the device would do.
     pub fn planned(&self, path: &Path, options: &Options) -> Result<Plan, Box<dyn Error>> {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let (path, folder) = locate(path)?;
         let config = Config::open(folder)?;
         let weights = Weights::open(path, &config, options.check)?;
         Ok(Npu::plan(&Ascend::load()?, &config, &weights, options, &self.options())?)

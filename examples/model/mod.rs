@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
-use moe_engine::{Activations, Config, Options, Precision, Repack};
+use moe_engine::{Activations, Config, Options, Precision, Repack, locate};
 use tempfile::TempDir;
 
 use crate::terminal::Outcome;
 pub use device::{DeviceArgs, Task};
 pub use sampling::SamplingArgs;
-pub use tiny::{is_synthetic, write_weights};
+pub use tiny::{is_synthetic, larger_shape, write_weights};
 
 /// Which model, and how it is computed.
 #[derive(Args, Debug)]
@@ -125,11 +125,11 @@ impl ModelArgs {
             chunk: self.chunk,
             check: self.check,
         };
-        let path = located(path);
-        path.metadata().map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-        let folder = if path.is_dir() { &*path } else { path.parent().unwrap_or(Path::new("")) };
+        // The tokenizer stays where it is, also beside an `original/`.
+        let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let (path, folder) = locate(path)?;
         let config = Config::open(folder)?;
-        let tokenizer = HfTokenizer::from_folder(folder)?;
+        let tokenizer = HfTokenizer::from_folder(beside)?;
         if let Some(tokenizer) = &tokenizer {
             check_vocabulary(tokenizer, config.vocab, &config.eos)?;
         }
@@ -165,13 +165,6 @@ impl Opened {
         }
         Ok(ids)
     }
-}
-
-/// The folder itself, or its `original/` where that is all there is.
-fn located(path: &Path) -> PathBuf {
-    let original = path.join("original");
-    let has = |folder: &Path| folder.join(moe_engine::CONFIG).is_file();
-    if path.is_dir() && !has(path) && has(&original) { original } else { path.to_owned() }
 }
 
 /// Tokens by their ids.

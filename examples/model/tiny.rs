@@ -22,6 +22,11 @@ pub(super) fn make() -> Result<TempDir, Box<dyn Error>> {
     Ok(folder)
 }
 
+/// Some 50 MB: more than the caches of a laptop, and measured within seconds.
+pub fn larger_shape() -> Shape {
+    Shape { layers: 4, hidden: 512, intermediate: 512, vocab: 16_384, experts: 16, ..Shape::tiny() }
+}
+
 /// Writes a checkpoint with random weights in the released layout.
 pub fn write_weights(shape: &Shape, folder: &Path) -> Result<(), Box<dyn Error>> {
     let experts = ExpertFormat::Mxfp4;

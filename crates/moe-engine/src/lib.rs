@@ -18,7 +18,7 @@ pub mod weights;
 pub use config::{CONFIG, Config, LayerKind};
 pub use error::{Error, Result, TensorProblem};
 pub use generate::{CancelToken, Finish, Generation, Metrics, Request, Step};
-pub use model::{At, Feed, Model, Observer, Options, Usage, Wanted};
+pub use model::{At, Feed, Model, Observer, Options, Usage, Wanted, locate};
 pub use moe_kernels::{Activations, Repack};
 pub use precision::Precision;
 pub use session::Session;

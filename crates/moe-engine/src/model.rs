@@ -126,7 +126,7 @@ impl Model<Cpu> {
             }
             (form, file) => form.zip(file.as_deref()),
         };
-        let (path, folder) = locate(path.as_ref())?;
+        let (path, folder) = locate(path)?;
         let config = Config::open(&folder)?;
         let cpu = Cpu::new(&config, options.precision, options.threads)?;
         let cpu = cpu.with_dense(options.dense);
@@ -166,7 +166,7 @@ impl Model<Npu> {
         npu: &NpuOptions,
         ranks: Option<Ranks>,
     ) -> Result<Self> {
-        let (path, folder) = locate(path.as_ref())?;
+        let (path, folder) = locate(path)?;
         let config = Config::open(&folder)?;
         let weights = Weights::open(&path, &config, options.check)?;
         let backend = Npu::with_ranks(ascend, &config, &weights, options, npu, ranks)?;
@@ -174,8 +174,13 @@ impl Model<Npu> {
     }
 }
 
-/// The path itself, or its `original/` where all the rest was left out of the download; and the folder of the configuration.
-fn locate(path: &Path) -> Result<(PathBuf, PathBuf)> {
+/// Where a checkpoint is that [`Model::open`] is given: the path itself, or its `original/` where all the rest was left out of the
+/// download; and the folder of its `config.json`.
+///
+/// # Errors
+/// [`Error::Io`] when there is nothing.
+pub fn locate(path: impl AsRef<Path>) -> Result<(PathBuf, PathBuf)> {
+    let path = path.as_ref();
     let original = path.join("original");
     let has = |folder: &Path| folder.join(crate::config::CONFIG).is_file();
     let path =
