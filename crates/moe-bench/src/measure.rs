@@ -13,11 +13,6 @@ pub trait Progress {
     /// A run ends: `done` of `total`, those that are not counted among them.
     fn run(&mut self, _case: &Case, _done: usize, _total: usize) {}
 
-    /// Bytes in use on the accelerator that the model is on, if it is on one.
-    fn device_memory(&mut self) -> Option<u64> {
-        None
-    }
-
     /// Whether to give up, asked before every token.
     fn cancelled(&self) -> bool {
         false
@@ -74,7 +69,7 @@ pub fn measure<B: Backend>(
         decode,
         memory: Memory::now(),
         machine_memory: machine::total_memory(),
-        device_memory: progress.device_memory().or_else(|| model.backend().memory_used()),
+        device_memory: model.backend().memory_used(),
         prefill_share: None,
         decode_share: None,
     })

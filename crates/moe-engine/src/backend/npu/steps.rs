@@ -62,7 +62,6 @@ impl Npu {
         match self.ways.embed {
             Embed::Embedding => op::embedding(stream, &table, &tokens, &out)?,
             Embed::IndexSelect => op::index_select(stream, &table, 0, &tokens, &out)?,
-            Embed::Gather => op::gather(stream, &table, 0, &tokens, &out)?,
         }
         let size = self.heads.size;
         let angles = [(&self.constants.cos, &pass.cos), (&self.constants.sin, &pass.sin)];

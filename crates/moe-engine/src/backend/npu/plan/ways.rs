@@ -22,8 +22,8 @@ pub(in crate::backend::npu) struct Ways {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::backend::npu) enum Embed {
     Embedding,
+    /// Always there: the head takes rows with it too.
     IndexSelect,
-    Gather,
 }
 
 /// Whether one operator does it.
@@ -91,62 +91,50 @@ pub(in crate::backend::npu) enum Pick {
 
 impl Ways {
     pub(super) fn of(capabilities: &Capabilities) -> Self {
-        let uses = |step: &str, first: &str| {
-            capabilities.used_by(step).is_some_and(|operators| operators.contains(&first))
-        };
-        let either = |step, first, yes, no| if uses(step, first) { yes } else { no };
+        // The first way, where the step uses this operator.
+        fn way<T>(capabilities: &Capabilities, step: &str, operator: &str, [yes, no]: [T; 2]) -> T {
+            let used = capabilities.used_by(step);
+            if used.is_some_and(|used| used.contains(&operator)) { yes } else { no }
+        }
+        let c = capabilities;
+        let in_one = [InOne::Yes, InOne::No];
         Self {
-            embed: if uses("embedding", "aclnnEmbedding") {
-                Embed::Embedding
-            } else {
-                either("embedding", "aclnnIndexSelect", Embed::IndexSelect, Embed::Gather)
-            },
-            add_norm: if uses("norm with residual", "aclnnAddRmsNorm") {
-                InOne::Yes
-            } else {
-                InOne::No
-            },
-            product: if uses("router", "aclnnAddmm") { InOne::Yes } else { InOne::No },
-            rotate: if uses("rotary positions", "aclnnApplyRotaryPosEmb") {
-                Rotate::Pair
-            } else {
-                Rotate::Each
-            },
-            write_cache: if uses("cache write", "aclnnScatterPaKvCache") {
-                WriteCache::Both
-            } else {
-                WriteCache::OneByOne
-            },
-            sinks: if uses("attention with sinks", "aclnnFusedInferAttentionScoreV3") {
-                Sinks::Afterwards
-            } else {
-                Sinks::Within
-            },
-            choose: if uses("expert choice", "aclnnMoeGatingTopKSoftmaxV2") {
-                Choose::AtOnce
-            } else {
-                Choose::InParts
-            },
-            route: if uses("routing", "aclnnMoeInitRoutingV3") {
-                Route::Counts64
-            } else {
-                Route::Counts32
-            },
-            activation: if uses("expert activation", "aclnnClippedSwiglu") {
-                Activation::AtOnce
-            } else {
-                Activation::InParts
-            },
-            sum: if uses("expert sum", "aclnnMoeFinalizeRoutingV2") {
-                Sum::AtOnce
-            } else {
-                Sum::InParts
-            },
-            pick: if uses("logits and choice of a token", "aclnnMaxDim") {
-                Pick::Max
-            } else {
-                Pick::TopK
-            },
+            embed: way(c, "embedding", "aclnnEmbedding", [Embed::Embedding, Embed::IndexSelect]),
+            add_norm: way(c, "norm with residual", "aclnnAddRmsNorm", in_one),
+            product: way(c, "router", "aclnnAddmm", in_one),
+            rotate: way(
+                c,
+                "rotary positions",
+                "aclnnApplyRotaryPosEmb",
+                [Rotate::Pair, Rotate::Each],
+            ),
+            write_cache: way(
+                c,
+                "cache write",
+                "aclnnScatterPaKvCache",
+                [WriteCache::Both, WriteCache::OneByOne],
+            ),
+            sinks: way(
+                c,
+                "attention with sinks",
+                "aclnnFusedInferAttentionScoreV3",
+                [Sinks::Afterwards, Sinks::Within],
+            ),
+            choose: way(
+                c,
+                "expert choice",
+                "aclnnMoeGatingTopKSoftmaxV2",
+                [Choose::AtOnce, Choose::InParts],
+            ),
+            route: way(c, "routing", "aclnnMoeInitRoutingV3", [Route::Counts64, Route::Counts32]),
+            activation: way(
+                c,
+                "expert activation",
+                "aclnnClippedSwiglu",
+                [Activation::AtOnce, Activation::InParts],
+            ),
+            sum: way(c, "expert sum", "aclnnMoeFinalizeRoutingV2", [Sum::AtOnce, Sum::InParts]),
+            pick: way(c, "logits and choice of a token", "aclnnMaxDim", [Pick::Max, Pick::TopK]),
         }
     }
 
