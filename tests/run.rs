@@ -93,7 +93,7 @@ fn the_same_tokens_from_every_form() {
     // All that was downloaded is `original/`, and a tokenizer beside it.
     let download = tempfile::tempdir().unwrap();
     let inner = download.path().join("original");
-    Tiny::builder().layout(Layout::Original).build_in(&inner);
+    drop(Tiny::builder().layout(Layout::Original).build_in(&inner));
     fs::copy(TOKENIZER, download.path().join("tokenizer.json")).unwrap();
     assert_eq!(generate(download.path()), expected);
     let prompt: [&dyn AsRef<OsStr>; 6] =
