@@ -19,6 +19,6 @@ pub mod sys;
 pub use error::{Error, Failure, MissingSymbol, Part, Result};
 pub use library::{Ascend, Attempt, LoadedLibrary, Origin, PATH_VARIABLE};
 pub use probe::{
-    Choice, Device, FunctionStatus, Hbm, OperatorStatus, Probe, Step, Utilisation, Variable,
-    Version, probe, probe_folder,
+    Choice, Device, FunctionStatus, Hbm, OperatorStatus, Probe, Reading, SensorSource, Sensors,
+    Step, Utilisation, Variable, Version, probe, probe_folder,
 };

@@ -80,12 +80,10 @@ pub(super) fn devices(
 ) -> (Vec<Device>, Option<Version>) {
     let count = note(problems, count(ascend)).unwrap_or(0);
     let telemetry = note(problems, Telemetry::start(ascend));
-    let visible = visible();
     let one = |id: u32| {
         let mut device = Device::of(ascend, id);
-        // DCMI does not know of the choice of visible devices.
-        let logical = visible.as_ref().and_then(|ids| ids.get(id as usize).copied()).unwrap_or(id);
-        if let Some(card) = telemetry.as_ref().and_then(|telemetry| telemetry.card(logical)) {
+        let card = telemetry.as_ref().and_then(|telemetry| telemetry.card(of_driver(id)));
+        if let Some(card) = card {
             device.add(&card);
         }
         device
@@ -117,13 +115,18 @@ fn count(ascend: Ascend) -> Result<u32> {
     Ok(count)
 }
 
+/// The driver's number of a device that the process sees; DCMI does not know of the choice of visible devices.
+pub(super) fn of_driver(id: u32) -> u32 {
+    visible().and_then(|ids| ids.get(id as usize).copied()).unwrap_or(id)
+}
+
 /// `ASCEND_RT_VISIBLE_DEVICES`: the driver's numbers of devices 0, 1, …
 fn visible() -> Option<Vec<u32>> {
     let list = env::var("ASCEND_RT_VISIBLE_DEVICES").ok()?;
     list.split(',').map(|id| id.trim().parse().ok()).collect()
 }
 
-fn note<T>(problems: &mut Vec<String>, result: Result<T>) -> Option<T> {
+pub(super) fn note<T>(problems: &mut Vec<String>, result: Result<T>) -> Option<T> {
     result.map_err(|error| problems.push(error.to_string())).ok()
 }
 
@@ -198,13 +201,17 @@ fn utilisation(ascend: Ascend, id: i32) -> Result<Utilisation> {
     // SAFETY: the structure can be written to, and its pointer is null as it must be.
     let code = unsafe { get(id, &raw mut load) };
     ascend.check("aclrtGetDeviceUtilizationRate", code)?;
-    let known = |percent: i32| (percent >= 0).then_some(percent);
     Ok(Utilisation {
         cube: known(load.cubeUtilization),
         vector: known(load.vectorUtilization),
         ai_cpu: known(load.aicpuUtilization),
         hbm_bandwidth: None,
     })
+}
+
+/// A load, which is negative where it is not known.
+pub(super) fn known(percent: i32) -> Option<i32> {
+    (percent >= 0).then_some(percent)
 }
 
 fn in_order(ascend: Ascend, id: i32) -> Result<bool> {

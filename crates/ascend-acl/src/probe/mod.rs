@@ -5,6 +5,7 @@ mod cstr;
 mod device;
 mod operator;
 mod plan;
+mod sensors;
 mod telemetry;
 mod version;
 
@@ -18,6 +19,7 @@ pub(crate) use operator::operators;
 pub use operator::{FunctionStatus, OperatorStatus};
 pub(crate) use plan::steps;
 pub use plan::{Choice, Step};
+pub use sensors::{Reading, SensorSource, Sensors};
 pub use version::Version;
 
 use crate::error::{Error, Result};

@@ -5,9 +5,10 @@ use std::ffi::{c_char, c_int, c_uint};
 use super::cstr::text;
 use crate::error::Result;
 use crate::library::Ascend;
-use crate::sys::{Dcmi, dcmi_chip_info, dcmi_hbm_info, dcmi_rate};
+use crate::sys::{Dcmi, dcmi_chip_info, dcmi_freq_type, dcmi_hbm_info, dcmi_rate};
 
 /// DCMI, started.
+#[derive(Clone, Copy)]
 pub(super) struct Telemetry {
     ascend: Ascend,
     dcmi: &'static Dcmi,
@@ -51,23 +52,27 @@ impl Telemetry {
         (code == 0 && !version.is_empty()).then_some(version)
     }
 
-    /// What is known of a device, by the driver's number; `None` if it has none of that number.
-    pub(super) fn card(&self, logical: u32) -> Option<OnDevice> {
-        let find = self.dcmi.dcmi_get_card_id_device_id_from_logicid().ok()?;
+    /// Card and chip of a device, by the driver's number.
+    pub(super) fn place(&self, logical: u32) -> Result<(c_int, c_int)> {
+        let find = self.dcmi.dcmi_get_card_id_device_id_from_logicid()?;
         let (mut card, mut chip) = (0, 0);
         // SAFETY: both numbers can be written to.
         let code = unsafe { find(&raw mut card, &raw mut chip, logical) };
-        if code != 0 {
-            return None;
-        }
+        self.ascend.check_dcmi("dcmi_get_card_id_device_id_from_logicid", code)?;
+        Ok((card, chip))
+    }
+
+    /// What is known of a device, by the driver's number; `None` if it has none of that number.
+    pub(super) fn card(&self, logical: u32) -> Option<OnDevice> {
+        let (card, chip) = self.place(logical).ok()?;
         let mut found = OnDevice { card, chip, ..OnDevice::default() };
         found.health = found.note(self.health(card, chip)).flatten();
         found.name = found.note(self.name(card, chip));
         found.power_w = found.note(self.power(card, chip));
         found.temperature_c = found.note(self.temperature(card, chip));
         if let Some(hbm) = found.note(self.hbm(card, chip)) {
-            found.hbm_bytes = Some(hbm.memory_size.saturating_mul(MEGABYTE));
-            found.hbm_used_bytes = Some(hbm.memory_usage.saturating_mul(MEGABYTE));
+            found.hbm_bytes = Some(Self::bytes(hbm.memory_size));
+            found.hbm_used_bytes = Some(Self::bytes(hbm.memory_usage));
         }
         found.hbm_bandwidth = found.note(self.rate(card, chip, dcmi_rate::HBM_BANDWIDTH));
         found.ai_core = found.note(self.rate(card, chip, dcmi_rate::AICORE));
@@ -98,7 +103,7 @@ impl Telemetry {
         Ok(text(&info.chip_name))
     }
 
-    fn power(&self, card: c_int, chip: c_int) -> Result<f64> {
+    pub(super) fn power(&self, card: c_int, chip: c_int) -> Result<f64> {
         let get = self.dcmi.dcmi_get_device_power_info()?;
         let mut tenths = 0;
         // SAFETY: the number can be written to.
@@ -107,7 +112,7 @@ impl Telemetry {
         Ok(f64::from(tenths) / 10.0)
     }
 
-    fn temperature(&self, card: c_int, chip: c_int) -> Result<i32> {
+    pub(super) fn temperature(&self, card: c_int, chip: c_int) -> Result<i32> {
         let get = self.dcmi.dcmi_get_device_temperature()?;
         let mut degrees = 0;
         // SAFETY: the number can be written to.
@@ -116,7 +121,7 @@ impl Telemetry {
         Ok(degrees)
     }
 
-    fn hbm(&self, card: c_int, chip: c_int) -> Result<dcmi_hbm_info> {
+    pub(super) fn hbm(&self, card: c_int, chip: c_int) -> Result<dcmi_hbm_info> {
         let get = self.dcmi.dcmi_get_device_hbm_info()?;
         let mut info = dcmi_hbm_info::default();
         // SAFETY: the structure can be written to.
@@ -125,13 +130,28 @@ impl Telemetry {
         Ok(info)
     }
 
-    fn rate(&self, card: c_int, chip: c_int, what: c_int) -> Result<i32> {
+    pub(super) fn rate(&self, card: c_int, chip: c_int, what: c_int) -> Result<i32> {
         let get = self.dcmi.dcmi_get_device_utilization_rate()?;
         let mut percent: c_uint = 0;
         // SAFETY: the number can be written to.
         let code = unsafe { get(card, chip, what, &raw mut percent) };
         self.ascend.check_dcmi("dcmi_get_device_utilization_rate", code)?;
         Ok(i32::try_from(percent).unwrap_or(i32::MAX))
+    }
+
+    /// MHz of a clock.
+    pub(super) fn frequency(&self, card: c_int, chip: c_int, clock: dcmi_freq_type) -> Result<u32> {
+        let get = self.dcmi.dcmi_get_device_frequency()?;
+        let mut megahertz: c_uint = 0;
+        // SAFETY: the number can be written to.
+        let code = unsafe { get(card, chip, clock, &raw mut megahertz) };
+        self.ascend.check_dcmi("dcmi_get_device_frequency", code)?;
+        Ok(megahertz)
+    }
+
+    /// Bytes of a size in `dcmi_hbm_info`.
+    pub(super) fn bytes(size: u64) -> u64 {
+        size.saturating_mul(MEGABYTE)
     }
 }
 

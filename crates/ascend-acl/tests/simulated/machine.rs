@@ -17,7 +17,10 @@ pub(crate) fn ascend() -> Ascend {
         }
         let folder = tempfile::tempdir().unwrap();
         let libraries = ascend_sim::layout::lay_out(folder.path(), crate::CANN).unwrap();
-        Ascend::load_from(libraries).unwrap()
+        let ascend = Ascend::load_from(libraries).unwrap();
+        // It is loaded when it is first asked for, and the folder goes.
+        ascend.dcmi().unwrap();
+        ascend
     })
 }
 

@@ -11,5 +11,6 @@ mod lifetimes;
 mod memory;
 mod operators;
 mod refused;
+mod sensors;
 mod views;
 mod weather;
