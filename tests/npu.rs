@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use ascend_sim::layout::{Cann, lay_out};
+use ascend_sim::layout::{Cann, Layout, lay_out};
 use examples::example;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -138,6 +138,84 @@ fn bench_measures_an_npu_against_its_data_sheet() {
     for part in ["simulated Ascend910B3", "by its data sheet", "NPU Mem", "batch 2:", "910B4"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+/// One short case of a tiny model on simulated NPUs, as JSON, and the tables.
+fn benched(command: &dyn Fn(&[&str]) -> Command, device: &[&str]) -> (Value, String) {
+    let model = testkit::Tiny::builder().build();
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("report.json");
+    let model = ["--model", model.path().to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let short = ["--batch", "1", "--seq", "4", "--generate", "4", "--runs", "2", "--warmup", "1"];
+    let text = done(&command(&[device, &model, &short].concat()).output().unwrap());
+    (serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap(), text)
+}
+
+#[test]
+fn bench_reads_the_sensors_of_every_npu() {
+    let bench = |args: &[&str]| simulated("bench", args);
+    for (device, npus) in
+        [(&["--device", "npu:1"][..], &["npu:1"][..]), (&["--devices", "0,1"], &["npu:0", "npu:1"])]
+    {
+        let (report, text) = benched(&bench, device);
+        assert_eq!(report["sensors"]["source"], "simulated DCMI");
+        assert_eq!(report["sensors"]["missing"], serde_json::json!([]));
+        assert!(
+            text.contains("energy   NPU: simulated DCMI, power sampled every 100 ms"),
+            "{text}"
+        );
+        let cell = &report["cells"][0];
+        let sensed = cell["sensed"].as_array().unwrap();
+        let names: Vec<_> = sensed.iter().map(|one| one["device"].as_str().unwrap()).collect();
+        assert_eq!(names, npus);
+        for run in 0..2 {
+            let mut seconds = cell["runs"][run]["first_token"].as_f64().unwrap();
+            let steps = cell["runs"][run]["steps"].as_array().unwrap();
+            seconds += steps.iter().map(|step| step.as_f64().unwrap()).sum::<f64>();
+            let joules = cell["runs"][run]["device_joules"].as_f64().unwrap();
+            // The simulator's card takes 90 W when idle and 300 W when busy.
+            let least = 90.0 * seconds * npus.len() as f64;
+            assert!(joules >= least && joules <= 4.0 * least + 30.0, "{joules} J in {seconds} s");
+        }
+        for one in sensed {
+            let watts = &one["sensed"]["power_w"];
+            assert!(watts["samples"].as_u64().unwrap() >= 2, "{one}");
+            let [least, most] = ["min", "max"].map(|key| watts[key].as_f64().unwrap());
+            assert!(90.0 <= least && least <= most && most <= 300.0, "{one}");
+            assert_eq!(one["sensed"]["hbm_mhz"]["median"], 1600.0);
+        }
+    }
+}
+
+#[test]
+fn bench_goes_on_without_telemetry_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = Layout::new(Cann::V8_5).without("libdcmi.so").write(folder.path()).unwrap();
+    let bench = |libraries: PathBuf| {
+        move |args: &[&str]| {
+            let mut command = simulated("bench", args);
+            command.env("ASCEND_ACL_PATH", &libraries);
+            command
+        }
+    };
+    let (report, text) = benched(&bench(without), &["--device", "npu"]);
+    assert_eq!(report["sensors"]["source"], "simulated ACL");
+    assert_eq!(text.matches("libdcmi.so) not found").count(), 1, "{text}");
+    let cell = &report["cells"][0];
+    let sensed = &cell["sensed"][0]["sensed"];
+    assert!(sensed["ai_core_percent"]["median"].is_f64() && sensed["power_w"].is_null(), "{cell}");
+    assert!(cell["runs"][0]["device_joules"].is_null() && !text.contains("energy "), "{text}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(Cann::V8_5).missing("dcmi_get_device_power_info");
+    let (report, text) =
+        benched(&bench(layout.write(folder.path()).unwrap()), &["--devices", "0,1"]);
+    assert_eq!(report["sensors"]["source"], "simulated DCMI");
+    // Once, not for each device.
+    assert_eq!(text.matches("dcmi_get_device_power_info").count(), 1, "{text}");
+    let sensed = &report["cells"][0]["sensed"][1];
+    assert!(sensed["sensed"]["temperature_c"]["median"].is_f64(), "{sensed}");
+    assert_eq!(sensed["joules"], serde_json::json!([]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `bench` measures, and the measuring.
 
+mod sensors;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use ascend_acl::Ascend;
 use moe_bench::{
-    Case, Cell, Grid, ModelFacts, Profile, Profiled, Progress, Report, Schedule, Step, measure,
-    profile, roofline,
+    Case, Cell, Grid, ModelFacts, Profile, Profiled, Progress, Report, Sampler, Schedule, Step,
+    measure_sensed, profile, roofline,
 };
 use moe_engine::backend::{Backend, Cpu, Plan};
 use moe_engine::weights::Weights;
@@ -66,6 +68,7 @@ struct Sweep<'a> {
     bench: &'a Bench<'a>,
     precision: Precision,
     grid: &'a Grid,
+    sampler: Option<Sampler>,
     cells: Mutex<Vec<Cell>>,
 }
 
@@ -77,8 +80,9 @@ impl Task for Sweep<'_> {
             }
             let mut lines =
                 Lines { precision: self.precision, interrupted: &self.bench.interrupted };
-            match measure(model, &case, &self.bench.schedule, &mut lines) {
-                // Every device has the same cases; the first one's count.
+            // Every device has the same cases; the first one's count, and it reads the sensors of all.
+            let sampler = self.sampler.as_ref().filter(|_| !terminal::is_silent());
+            match measure_sensed(model, &case, &self.bench.schedule, sampler, &mut lines) {
                 Ok(cell) if !terminal::is_silent() => {
                     self.cells.lock().map_err(|_| "a measurement panicked")?.push(cell);
                 }
@@ -129,7 +133,11 @@ impl Bench<'_> {
 
     /// Every case of a precision.
     pub(crate) fn sweep(&self, precision: Precision, grid: &Grid, report: &mut Report) -> Outcome {
-        let sweep = Sweep { bench: self, precision, grid, cells: Mutex::new(Vec::new()) };
+        let npus = self.device.npus();
+        let sampler = (!npus.is_empty()).then(|| sensors::of_npus(&npus)).transpose()?;
+        report.sensors = sampler.as_ref().map(Sampler::facts);
+        let cells = Mutex::new(Vec::new());
+        let sweep = Sweep { bench: self, precision, grid, sampler, cells };
         let outcome = self.device.run(&self.subject.path, &self.options(precision), &sweep);
         let cells = sweep.cells.into_inner().map_err(|_| "a measurement panicked")?;
         for cell in cells {

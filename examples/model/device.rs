@@ -89,6 +89,16 @@ impl DeviceArgs {
         matches!(self.device, Place::Npu(_)) || !self.devices.is_empty() || self.ranks.is_some()
     }
 
+    /// The NPUs that this process computes on.
+    pub fn npus(&self) -> Vec<i32> {
+        match self.device {
+            _ if !self.devices.is_empty() => self.devices.clone(),
+            Place::Npu(id) => vec![id],
+            // Of a process that is one of several.
+            _ => self.ranks.map(|_| self.options().device).into_iter().collect(),
+        }
+    }
+
     /// Whether several devices do the same, in this process or in others.
     pub fn is_shared(&self) -> bool {
         self.devices.len() > 1 || self.ranks.is_some()

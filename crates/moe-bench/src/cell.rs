@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Case, Ceiling, Memory, Spread, Work, percentile};
+use crate::{Case, Ceiling, DeviceSensed, Memory, Spread, Work, percentile};
 
 /// The times of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Run {
     pub steps: Vec<f64>,
     /// Joules of the processor packages, where they can be read.
     pub joules: Option<f64>,
+    /// Joules of all accelerators, where their power is known: its integral over the run.
+    #[serde(default)]
+    pub device_joules: Option<f64>,
 }
 
 impl Run {
@@ -49,6 +52,9 @@ pub struct Cell {
     pub machine_memory: u64,
     /// Bytes taken on an accelerator, if there is one.
     pub device_memory: Option<u64>,
+    /// What the sensors of each accelerator said, if they were read.
+    #[serde(default)]
+    pub sensed: Vec<DeviceSensed>,
     /// The share of the machine's limit that the prompts' median run reached.
     pub prefill_share: Option<f64>,
     /// The same of the later tokens.
@@ -59,7 +65,7 @@ impl Cell {
     /// Generated tokens a second, of all sequences, over the whole run: the recipe's throughput.
     #[must_use]
     pub fn throughput(&self) -> Spread {
-        let tokens = (self.case.batch * self.case.generate) as f64;
+        let tokens = self.tokens();
         self.over_runs(|run| tokens / run.latency())
     }
 
@@ -109,12 +115,33 @@ impl Cell {
         (!steps.is_empty()).then(|| [50.0, 95.0, 99.0].map(|percent| percentile(&steps, percent)))
     }
 
-    /// Joules for each generated token, where energy can be read.
+    /// Joules of the processor packages for each generated token, where they can be read.
     #[must_use]
     pub fn joules_per_token(&self) -> Option<f64> {
-        let joules: Option<Vec<_>> = self.runs.iter().map(|run| run.joules).collect();
-        let tokens = (self.case.batch * self.case.generate) as f64;
-        joules.map(|joules| Spread::of(&joules).median / tokens)
+        Some(self.median_of(|run| run.joules)? / self.tokens())
+    }
+
+    /// Joules of all accelerators in a run, where their power is known.
+    #[must_use]
+    pub fn device_joules(&self) -> Option<f64> {
+        self.median_of(|run| run.device_joules)
+    }
+
+    /// The same for each generated token.
+    #[must_use]
+    pub fn device_joules_per_token(&self) -> Option<f64> {
+        Some(self.device_joules()? / self.tokens())
+    }
+
+    /// Generated tokens of a run, of all sequences.
+    pub(crate) fn tokens(&self) -> f64 {
+        (self.case.batch * self.case.generate) as f64
+    }
+
+    /// The median of what every run has.
+    fn median_of(&self, of: impl Fn(&Run) -> Option<f64>) -> Option<f64> {
+        let values: Option<Vec<_>> = self.runs.iter().map(of).collect();
+        values.filter(|values| !values.is_empty()).map(|values| Spread::of(&values).median)
     }
 
     /// What the process has of the machine's memory, in per cent; `None` where unknown.
@@ -144,7 +171,12 @@ pub(crate) mod tests {
 
     /// Three runs, the first the fastest.
     pub(crate) fn cell() -> Cell {
-        let run = |first_token, step| Run { first_token, steps: vec![step; 3], joules: Some(8.0) };
+        let run = |first_token, step| Run {
+            first_token,
+            steps: vec![step; 3],
+            joules: Some(8.0),
+            device_joules: None,
+        };
         Cell {
             precision: "bf16".to_owned(),
             case: Case { batch: 2, prompt: 8, generate: 4 },
@@ -154,6 +186,7 @@ pub(crate) mod tests {
             memory: Memory { peak: 30, resident: 20, anonymous: 10 },
             machine_memory: 200,
             device_memory: None,
+            sensed: Vec::new(),
             prefill_share: None,
             decode_share: None,
         }
@@ -181,6 +214,19 @@ pub(crate) mod tests {
         let [p50, p95, p99] = cell.between_tokens().expect("decoded");
         assert!(near(p50, 0.2) && p50 < p95 && p95 <= p99);
         assert!(near(cell.joules_per_token().expect("known"), 1.0));
+    }
+
+    #[test]
+    fn energy_of_accelerators_is_that_of_all_runs() {
+        let mut cell = cell();
+        assert_eq!((cell.device_joules(), cell.device_joules_per_token()), (None, None));
+        for (run, joules) in cell.runs.iter_mut().zip([100.0, 300.0, 200.0]) {
+            run.device_joules = Some(joules);
+        }
+        assert!(near(cell.device_joules().expect("known"), 200.0));
+        assert!(near(cell.device_joules_per_token().expect("known"), 25.0));
+        cell.runs[1].device_joules = None;
+        assert_eq!(cell.device_joules(), None);
     }
 
     #[test]

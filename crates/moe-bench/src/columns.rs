@@ -1,24 +1,66 @@
 //! The columns of the tables, the same wherever they are shown.
 
-use crate::Cell;
+mod devices;
+
+use crate::{Cell, Report};
+use devices::{DEVICE, SAMPLES};
+
+/// A table: titles, and a text for each in every row.
+pub(crate) struct Table<'a> {
+    pub(crate) titles: Vec<&'static str>,
+    /// Each with what it is about.
+    pub(crate) rows: Vec<(&'a Cell, Vec<String>)>,
+}
+
+/// The tables of a report: the recipe's, the details, and what sensors said if there were any.
+pub(crate) fn tables(report: &Report) -> Vec<Table<'_>> {
+    let mut tables = vec![table(report, &RECIPE), table(report, &DETAIL)];
+    tables.extend(devices(report));
+    tables
+}
 
 /// A column: its title, and the text of a cell; `–` for what is unknown.
-pub(crate) struct Column {
-    pub(crate) title: &'static str,
-    pub(crate) text: fn(&Cell) -> String,
+struct Column {
+    title: &'static str,
+    text: fn(&Cell) -> String,
+}
+
+/// A row a case.
+fn table<'a>(report: &'a Report, columns: &[Column]) -> Table<'a> {
+    let titles = CASE.iter().chain(columns).map(|column| column.title).collect();
+    let row = |cell| CASE.iter().chain(columns).map(|column| (column.text)(cell)).collect();
+    Table { titles, rows: report.cells.iter().map(|cell| (cell, row(cell))).collect() }
+}
+
+/// A row a case and device; `None` where no sensor was read.
+fn devices(report: &Report) -> Option<Table<'_>> {
+    let columns = || DEVICE.iter().chain([&SAMPLES]);
+    let case = CASE.iter().map(|column| column.title);
+    let titles = case.chain(columns().map(|column| column.title)).collect();
+    let rows: Vec<_> = report
+        .cells
+        .iter()
+        .flat_map(|cell| cell.sensed.iter().map(move |device| (cell, device)))
+        .map(|(cell, device)| {
+            let case = CASE.iter().map(|column| (column.text)(cell));
+            let texts = columns().map(|column| (column.text)(cell, device));
+            (cell, case.chain(texts).collect())
+        })
+        .collect();
+    (!rows.is_empty()).then_some(Table { titles, rows })
 }
 
 const MEGABYTE: f64 = 1e6;
 
 /// What a row is about.
-pub(crate) const CASE: [Column; 3] = [
+const CASE: [Column; 3] = [
     Column { title: "Precision", text: |cell| cell.precision.clone() },
     Column { title: "Batch", text: |cell| cell.case.batch.to_string() },
     Column { title: "Seq Len", text: |cell| cell.case.prompt.to_string() },
 ];
 
 /// The columns of the published recipe, by its names.
-pub(crate) const RECIPE: [Column; 6] = [
+const RECIPE: [Column; 6] = [
     Column { title: "Throughput (tok/s)", text: |cell| number(cell.throughput().median) },
     Column { title: "Latency (s)", text: |cell| number(cell.latency().median) },
     Column { title: "CPU Mem (%)", text: |cell| maybe(cell.memory_percent()) },
@@ -31,7 +73,7 @@ pub(crate) const RECIPE: [Column; 6] = [
 ];
 
 /// What an engineer asks for besides.
-pub(crate) const DETAIL: [Column; 12] = [
+const DETAIL: [Column; 13] = [
     Column { title: "First token (ms)", text: |cell| number(1e3 * cell.first_token().median) },
     Column { title: "Prefill (tok/s)", text: |cell| number(cell.prefill_rate().median) },
     Column {
@@ -46,7 +88,8 @@ pub(crate) const DETAIL: [Column; 12] = [
     Column { title: "Decode of limit", text: |cell| percent(cell.decode_share) },
     Column { title: "Peak RSS (MB)", text: |cell| megabytes(cell.memory.peak) },
     Column { title: "Anonymous (MB)", text: |cell| megabytes(cell.memory.anonymous) },
-    Column { title: "J/token", text: |cell| maybe(cell.joules_per_token()) },
+    Column { title: "CPU J/token", text: |cell| maybe(cell.joules_per_token()) },
+    Column { title: "NPU J/token", text: |cell| maybe(cell.device_joules_per_token()) },
 ];
 
 fn between(cell: &Cell, which: usize) -> String {
@@ -61,7 +104,7 @@ pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(unknown, |share| format!("{:.0} %", 100.0 * share))
 }
 
-pub(crate) fn maybe(value: Option<f64>) -> String {
+fn maybe(value: Option<f64>) -> String {
     value.map_or_else(unknown, number)
 }
 

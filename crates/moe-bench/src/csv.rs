@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::{Cell, Report};
+use crate::{Cell, Report, Sampled, Sensed};
 
 /// A column: a name with its unit, and the value; empty for what is unknown.
 type Column = (&'static str, fn(&Cell) -> Option<f64>);
 
-const COLUMNS: [Column; 23] = [
+const COLUMNS: [Column; 33] = [
     ("batch", |cell| Some(cell.case.batch as f64)),
     ("seq_len", |cell| Some(cell.case.prompt as f64)),
     ("generate", |cell| Some(cell.case.generate as f64)),
@@ -31,7 +31,41 @@ const COLUMNS: [Column; 23] = [
     ("rss_bytes", |cell| known(cell.memory.resident)),
     ("anonymous_bytes", |cell| known(cell.memory.anonymous)),
     ("joules_per_token", Cell::joules_per_token),
+    ("npu_joules", Cell::device_joules),
+    ("npu_joules_per_token", Cell::device_joules_per_token),
+    ("npu_power_w", |cell| sum(cell, |sensed| Some(sensed.power_w?.median))),
+    ("npu_power_min_w", |cell| sum(cell, |sensed| Some(sensed.power_w?.min))),
+    ("npu_power_max_w", |cell| sum(cell, |sensed| Some(sensed.power_w?.max))),
+    ("npu_temperature_max_c", |cell| most(cell, |sensed| Some(sensed.temperature_c?.max))),
+    ("npu_ai_core_percent", |cell| mean(cell, |sensed| Some(sensed.ai_core_percent?.median))),
+    ("npu_hbm_used_bytes", |cell| sum(cell, |sensed| Some(sensed.hbm_used_bytes?.median))),
+    ("npu_hbm_mhz", |cell| mean(cell, |sensed| Some(sensed.hbm_mhz?.median))),
+    ("npu_samples", |cell| {
+        cell.sensed.iter().map(|device| device.samples() as f64).min_by(f64::total_cmp)
+    }),
 ];
+
+/// A figure of one device.
+type OfDevice = fn(&Sensed<Option<Sampled>>) -> Option<f64>;
+
+/// A figure of all devices, if all have it and there are any.
+fn all(cell: &Cell, of: OfDevice) -> Option<Vec<f64>> {
+    let all: Option<Vec<_>> = cell.sensed.iter().map(|device| of(&device.sensed)).collect();
+    all.filter(|all| !all.is_empty())
+}
+
+fn sum(cell: &Cell, of: OfDevice) -> Option<f64> {
+    Some(all(cell, of)?.iter().sum())
+}
+
+fn mean(cell: &Cell, of: OfDevice) -> Option<f64> {
+    let all = all(cell, of)?;
+    Some(all.iter().sum::<f64>() / all.len() as f64)
+}
+
+fn most(cell: &Cell, of: OfDevice) -> Option<f64> {
+    all(cell, of)?.into_iter().max_by(f64::total_cmp)
+}
 
 fn known(bytes: u64) -> Option<f64> {
     (bytes > 0).then_some(bytes as f64)

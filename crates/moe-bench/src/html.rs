@@ -8,7 +8,7 @@ mod runs;
 
 use std::fmt::Write;
 
-use crate::columns::{CASE, Column, DETAIL, RECIPE};
+use crate::columns::{Table, tables};
 use crate::table::facts;
 use crate::{Cell, Report};
 use lines::{Chart, Point, Series};
@@ -23,8 +23,7 @@ pub(crate) fn render(report: &Report) -> String {
     section(&mut body, "How near to the machine's limit", &roof::render(report));
     section(&mut body, "Where the time goes", &flame::render(report));
     section(&mut body, "From run to run", &runs::render(report));
-    let tables = table(report, &RECIPE) + &table(report, &DETAIL);
-    section(&mut body, "All figures", &tables);
+    section(&mut body, "All figures", &tables(report).iter().map(table).collect::<String>());
     section(&mut body, "Machine, model, method", &about(report));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -53,6 +52,7 @@ fn lead(report: &Report) -> String {
             "% of the limit in decode",
             best(&|cell| cell.decode_share.map(|share| 100.0 * share), true),
         ),
+        ("J a token, NPU", best(&Cell::device_joules_per_token, false)),
     ];
     let mut text = "<div class=\"lead\">".to_owned();
     for (name, value) in figures {
@@ -105,15 +105,14 @@ fn curves(report: &Report) -> String {
     text + "</div>"
 }
 
-fn table(report: &Report, columns: &[Column]) -> String {
-    let columns: Vec<_> = CASE.iter().chain(columns).collect();
-    let row = |texts: Vec<String>, tag: &str| {
-        let cells = texts.iter().map(|text| format!("<{tag}>{}</{tag}>", escape(text)));
+fn table(table: &Table<'_>) -> String {
+    let row = |texts: &mut dyn Iterator<Item = &str>, tag: &str| {
+        let cells = texts.map(|text| format!("<{tag}>{}</{tag}>", escape(text)));
         format!("<tr>{}</tr>", cells.collect::<String>())
     };
-    let head = row(columns.iter().map(|column| column.title.to_owned()).collect(), "th");
-    let texts = |cell| columns.iter().map(|column| (column.text)(cell)).collect();
-    let rows: String = report.cells.iter().map(|cell| row(texts(cell), "td")).collect();
+    let head = row(&mut table.titles.iter().copied(), "th");
+    let rows = table.rows.iter().map(|(_, row)| row);
+    let rows: String = rows.map(|texts| row(&mut texts.iter().map(String::as_str), "td")).collect();
     format!("<div class=\"scroll\"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>")
 }
 

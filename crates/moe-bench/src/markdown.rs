@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::Report;
-use crate::columns::{CASE, Column, DETAIL, RECIPE};
+use crate::columns::{Table, tables};
 use crate::table::facts;
 
 pub(crate) fn render(report: &Report) -> String {
@@ -13,20 +13,18 @@ pub(crate) fn render(report: &Report) -> String {
         let _ = writeln!(text, "- **{name}**: {}", escaped(rest.trim()));
     }
     let _ = writeln!(text, "\n```console\n$ {}\n```", report.command.replace("```", "` ` `"));
-    for columns in [&RECIPE[..], &DETAIL[..]] {
+    for one in tables(report) {
         text.push('\n');
-        table(&mut text, report, columns);
+        table(&mut text, &one);
     }
     text
 }
 
-fn table(text: &mut String, report: &Report, columns: &[Column]) {
-    let columns: Vec<_> = CASE.iter().chain(columns).collect();
-    let titles: Vec<_> = columns.iter().map(|column| column.title).collect();
-    let _ = writeln!(text, "| {} |", titles.join(" | "));
-    let _ = writeln!(text, "|{}", "---:|".repeat(columns.len()));
-    for cell in &report.cells {
-        let texts: Vec<_> = columns.iter().map(|column| escaped(&(column.text)(cell))).collect();
+fn table(text: &mut String, table: &Table<'_>) {
+    let _ = writeln!(text, "| {} |", table.titles.join(" | "));
+    let _ = writeln!(text, "|{}", "---:|".repeat(table.titles.len()));
+    for (_, row) in &table.rows {
+        let texts: Vec<_> = row.iter().map(|text| escaped(text)).collect();
         let _ = writeln!(text, "| {} |", texts.join(" | "));
     }
 }

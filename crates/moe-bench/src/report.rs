@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Case, Ceiling, Cell, Comparison, Error, Machine, ModelFacts, Noise, Rates, Result, Schedule,
-    StepTime, Style, Thresholds, baseline, csv, html, markdown, table,
+    SensorFacts, StepTime, Style, Thresholds, baseline, csv, html, markdown, table,
 };
 
 /// What was measured, on what, and what disturbed: everything that the tables and the page show, and what is written
@@ -32,6 +32,9 @@ pub struct Report {
     pub rates: Option<Rates>,
     /// What disturbed.
     pub noise: Noise,
+    /// Whose sensors were read while it ran, if any were.
+    #[serde(default)]
+    pub sensors: Option<SensorFacts>,
     /// The measurements.
     pub cells: Vec<Cell>,
     /// Where the time of a token goes, if it was looked at.
@@ -72,6 +75,7 @@ impl Report {
             schedule,
             rates,
             noise: Noise::default(),
+            sensors: None,
             cells: Vec::new(),
             profiles: Vec::new(),
         }
@@ -149,7 +153,7 @@ impl Report {
 pub(crate) mod tests {
     use super::*;
     use crate::cell::tests::cell;
-    use crate::{StepKind, Work};
+    use crate::{DeviceSensed, Sampled, Sensed, StepKind, Work};
 
     /// One case, three runs.
     pub(crate) fn report() -> Report {
@@ -189,6 +193,91 @@ pub(crate) mod tests {
         report
     }
 
+    /// The same on an NPU, whose sensors were read: some of them.
+    pub(crate) fn sensed_report() -> Report {
+        let mut report = report();
+        report.sensors = Some(SensorFacts {
+            source: "simulated DCMI".to_owned(),
+            interval_ms: 100,
+            devices: vec!["npu:0".to_owned()],
+            missing: vec!["npu:0: no temperature".to_owned()],
+        });
+        let cell = &mut report.cells[0];
+        let sensed = Sensed {
+            power_w: Sampled::of(&[120.0, 250.0, 300.0]),
+            hbm_used_bytes: Sampled::of(&[14e9]),
+            ..Sensed::default()
+        };
+        let device = "npu:0".to_owned();
+        cell.sensed.push(DeviceSensed { device, sensed, joules: vec![100.0, 300.0, 200.0] });
+        for (run, joules) in cell.runs.iter_mut().zip([100.0, 300.0, 200.0]) {
+            run.device_joules = Some(joules);
+        }
+        report
+    }
+
+    #[test]
+    fn sensors_are_in_every_form() {
+        let report = sensed_report();
+        let text = report.to_text(Style::Plain, &Thresholds::default());
+        let facts = [
+            "sensors  simulated DCMI, npu:0, read every 100 ms",
+            "unread   npu:0: no temperature",
+            "energy   CPU: counters of its packages (RAPL); NPU: simulated DCMI, power sampled every 100 ms",
+        ];
+        for fact in facts {
+            assert_eq!(text.matches(fact).count(), 1, "{fact}: {text}");
+        }
+        let header = text.lines().position(|line| line.contains("Power (W)")).expect("a table");
+        let row = text.lines().nth(header + 1).expect("a row");
+        let row: Vec<_> = row.split("  ").map(str::trim).filter(|text| !text.is_empty()).collect();
+        let unread = "–";
+        let (watts, none) = ("250 (120–300)", unread);
+        let expected = [
+            "bf16", "2", "8", "npu:0", watts, none, none, none, "14000", none, none, "200", "25.0",
+            "3",
+        ];
+        assert_eq!(row, expected);
+        let markdown = report.to_markdown();
+        assert!(markdown.contains("| npu:0 | 250 (120–300) | – |"), "{markdown}");
+        assert!(markdown.contains("- **energy**: CPU: counters"), "{markdown}");
+        let page = report.to_html();
+        for part in ["<td>250 (120–300)</td>", "J a token, NPU", "no temperature"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let csv = report.to_csv();
+        assert!(csv.contains(",200,25,250,120,300,,,14000000000,,3\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_sensors_that_are_not_there() {
+        let mut report = report();
+        report.cells[0].runs.iter_mut().for_each(|run| run.joules = None);
+        let text = report.to_text(Style::Plain, &Thresholds::default());
+        assert!(!text.contains("sensors") && !text.contains("energy"), "{text}");
+        assert!(!text.contains("Power (W)"), "{text}");
+    }
+
+    #[test]
+    fn reports_from_before_sensors_are_read() {
+        let mut old: serde_json::Value =
+            serde_json::from_str(&report().to_json().expect("JSON")).expect("JSON");
+        let without = |value: &mut serde_json::Value, key: &str| {
+            assert!(value.as_object_mut().expect("an object").remove(key).is_some(), "{key}");
+        };
+        without(&mut old, "sensors");
+        without(&mut old["cells"][0], "sensed");
+        for run in 0..3 {
+            without(&mut old["cells"][0]["runs"][run], "device_joules");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("old.json");
+        fs::write(&path, old.to_string()).expect("written");
+        let read = Report::read(&path).expect("a report");
+        let comparison = sensed_report().compare(&read);
+        assert_eq!((comparison.changes.len(), comparison.caveats.len()), (3, 0));
+    }
+
     #[test]
     fn json_comes_back_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -197,6 +286,10 @@ pub(crate) mod tests {
         let mut read = Report::read(&path).expect("a report");
         read.unix_time = report().unix_time;
         assert_eq!(read, report());
+        fs::write(&path, sensed_report().to_json().expect("JSON")).expect("written");
+        let mut read = Report::read(&path).expect("a report");
+        read.unix_time = sensed_report().unix_time;
+        assert_eq!(read, sensed_report());
     }
 
     #[test]

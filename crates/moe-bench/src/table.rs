@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::columns::{CASE, Column, DETAIL, RECIPE, number};
-use crate::{Case, Cell, Profile, Report};
+use crate::columns::{Table, number, tables};
+use crate::{Case, Cell, Profile, Report, Run, SensorFacts};
 
 /// Whether a table has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub(crate) fn render(report: &Report, style: Style, thresholds: &Thresholds) -> 
             })
         }
     };
-    for columns in [&RECIPE[..], &DETAIL[..]] {
-        rows(&mut text, report, columns, &colour);
+    for table in tables(report) {
+        rows(&mut text, &table, &colour);
         text.push('\n');
     }
     for profile in &report.profiles {
@@ -127,27 +127,43 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
         "figures  medians of {} runs after {} that do not count; Std is that of the runs",
         schedule.runs, schedule.warmup,
     ));
+    lines.extend(sensors(report));
     lines.extend(report.noise.warnings().into_iter().map(|warning| format!("noise    {warning}")));
     lines
 }
 
-fn rows<'a>(
-    text: &mut String,
-    report: &Report,
-    columns: &[Column],
-    colour: &dyn Fn(&Cell) -> Option<&'a str>,
-) {
-    let columns: Vec<_> = CASE.iter().chain(columns).collect();
-    let cells: Vec<Vec<_>> = report
-        .cells
-        .iter()
-        .map(|cell| columns.iter().map(|column| (column.text)(cell)).collect())
-        .collect();
-    let width = |index: usize| {
-        let texts = cells.iter().map(|row| row[index].chars().count());
-        texts.chain([columns[index].title.chars().count()]).max().unwrap_or(0)
+/// Whose sensors were read, where energy comes from, and what is missing.
+fn sensors(report: &Report) -> Vec<String> {
+    let any = |of: fn(&Run) -> Option<f64>| {
+        report.cells.iter().flat_map(|cell| &cell.runs).any(|run| of(run).is_some())
     };
-    let widths: Vec<_> = (0..columns.len()).map(width).collect();
+    let mut energy = Vec::new();
+    if any(|run| run.joules) {
+        energy.push("CPU: counters of its packages (RAPL)".to_owned());
+    }
+    let mut lines = Vec::new();
+    if let Some(SensorFacts { source, interval_ms, devices, missing }) = &report.sensors {
+        let devices = devices.join(", ");
+        lines.push(format!("sensors  {source}, {devices}, read every {interval_ms} ms"));
+        if any(|run| run.device_joules) {
+            energy.push(format!(
+                "NPU: {source}, power sampled every {interval_ms} ms, its integral over a run"
+            ));
+        }
+        lines.extend(missing.iter().map(|what| format!("unread   {what}")));
+    }
+    if !energy.is_empty() {
+        lines.push(format!("energy   {}", energy.join("; ")));
+    }
+    lines
+}
+
+fn rows<'a>(text: &mut String, table: &Table<'_>, colour: &dyn Fn(&Cell) -> Option<&'a str>) {
+    let width = |(index, title): (usize, &&str)| {
+        let texts = table.rows.iter().map(|(_, row)| row[index].chars().count());
+        texts.chain([title.chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = table.titles.iter().enumerate().map(width).collect();
     let mut line = |texts: &mut dyn Iterator<Item = &str>, colour: Option<&str>| {
         let padded = texts.zip(&widths).map(|(text, &width)| format!("{text:>width$}"));
         let joined = padded.collect::<Vec<_>>().join("  ");
@@ -156,8 +172,8 @@ fn rows<'a>(
             None => writeln!(text, "{joined}"),
         };
     };
-    line(&mut columns.iter().map(|column| column.title), None);
-    for (row, cell) in cells.iter().zip(&report.cells) {
+    line(&mut table.titles.iter().copied(), None);
+    for (cell, row) in &table.rows {
         line(&mut row.iter().map(String::as_str), colour(cell));
     }
 }
