@@ -1,11 +1,13 @@
 //! The whole way on a tiny model: make it, look at it, convert it, verify it, run it, also on a simulated NPU, measure it.
 
+mod hub;
 mod model;
 mod terminal;
 
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ use ckpt_convert::{
     Source, Summary, VerifyOptions, side_files, verify,
 };
 use clap::Parser;
+use hub_fetch::RepoId;
 use lowfloat::DType;
 use model::{is_synthetic, larger_shape, write_weights};
 use moe_bench::{Grid, ModelFacts, Rates, Report, Schedule, Style, Thresholds, Watch};
@@ -25,10 +28,15 @@ use moe_engine::{Generation, Model, Options, Precision, Request};
 use terminal::{Outcome, bytes, rate, say};
 
 /// Make a tiny gpt-oss checkpoint, inspect it, convert it to MindSpore, verify it, run it, on a simulated NPU too, and measure.
+///
+/// A model of the hub is downloaded first, as `download` does, with the same environment (`HF_ENDPOINT`, `HF_TOKEN`, …): the
+/// same command goes on after an interruption, and what is there already does not come again.
 #[derive(Parser)]
 struct Args {
-    /// Take this checkpoint instead of a tiny one; its conversion needs about as much room again
-    #[arg(long, value_name = "FOLDER")]
+    /// Take this checkpoint instead of a tiny one; its conversion needs about as much room again. A folder, or, where there is
+    /// none of that name, a repository of the hub (OWNER/NAME), which is downloaded into the folder to keep, or else into the
+    /// current one, under its name
+    #[arg(long, value_name = "FOLDER|REPO")]
     model: Option<PathBuf>,
     /// Keep what is made in this folder instead of a temporary one; nothing that is there is replaced
     #[arg(long, value_name = "FOLDER")]
@@ -40,6 +48,7 @@ struct Args {
 
 // cargo run --release --example quickstart
 // cargo run --release --example quickstart -- --model gpt-oss-20b --keep somewhere --page report.html
+// cargo run --release --example quickstart -- --model openai/gpt-oss-20b --keep somewhere
 fn main() -> ExitCode {
     terminal::exit(run(&terminal::arguments::<Args>()))
 }
@@ -55,11 +64,7 @@ fn run(args: &Args) -> Outcome {
     if parent.is_some_and(|folder| !folder.is_dir()) {
         return Err(format!("{}: there is no such folder", page.display()).into());
     }
-    let weights = match &args.model {
-        Some(model) => fs::canonicalize(model)
-            .map_err(|error| format!("cannot open {}: {error}", model.display()))?,
-        None => folder.join("tiny"),
-    };
+    let (weights, repo) = weights(args, folder)?;
     let name = weights.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let converted = folder.join(format!("{name}-mindspore"));
     let made = [Some(&weights).filter(|_| args.model.is_none()), Some(&converted)];
@@ -71,11 +76,18 @@ fn run(args: &Args) -> Outcome {
         }
     }
 
-    if args.model.is_none() {
-        say!("1. synthesize  a gpt-oss model with random weights, in the released layout")?;
-        write_weights(&Shape::tiny(), &weights)?;
-    } else {
-        say!("1. open        {}", weights.display())?;
+    match (&args.model, &repo) {
+        (None, _) => {
+            say!("1. synthesize  a gpt-oss model with random weights, in the released layout")?;
+            write_weights(&Shape::tiny(), &weights)?;
+        }
+        (Some(_), None) => say!("1. open        {}", weights.display())?,
+        (Some(_), Some(repo)) => {
+            say!("1. download    {repo}, since there is no folder of that name here")?;
+            hub::fetch(repo, &weights).map_err(|error| {
+                format!("cannot download {repo} (--model takes a folder, too): {error}")
+            })?;
+        }
     }
 
     say!("2. inspect")?;
@@ -146,6 +158,23 @@ fn run(args: &Args) -> Outcome {
     say!("      cargo run --release --example generate -- --help")?;
     say!("      cargo run --release --example bench -- --help")?;
     Ok(())
+}
+
+/// Where the model is or is going to be, and the repository that it comes from, if it does.
+fn weights(args: &Args, folder: &Path) -> Result<(PathBuf, Option<RepoId>), Box<dyn Error>> {
+    let Some(model) = &args.model else { return Ok((folder.join("tiny"), None)) };
+    let missing = match fs::canonicalize(model) {
+        Ok(path) => return Ok((path, None)),
+        Err(error) => error,
+    };
+    let owned = model.to_str().filter(|name| name.contains('/'));
+    match owned.map(str::parse::<RepoId>) {
+        Some(Ok(repo)) if missing.kind() == ErrorKind::NotFound => {
+            let into = args.keep.as_deref().unwrap_or(Path::new(""));
+            Ok((into.join(repo.name()), Some(repo)))
+        }
+        _ => Err(format!("cannot open {}: {missing}", model.display()).into()),
+    }
 }
 
 /// The most likely tokens after a prompt.
