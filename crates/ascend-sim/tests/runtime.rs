@@ -9,6 +9,8 @@ mod support;
 #[path = "runtime/sys.rs"]
 mod sys;
 
+#[path = "runtime/branches.rs"]
+mod branches;
 #[path = "runtime/capture.rs"]
 mod capture;
 #[path = "runtime/context.rs"]
@@ -33,3 +35,5 @@ mod stream;
 mod telemetry;
 #[path = "runtime/threads.rs"]
 mod threads;
+#[path = "runtime/updates.rs"]
+mod updates;

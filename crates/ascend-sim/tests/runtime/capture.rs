@@ -1,27 +1,29 @@
+//! What may be done while a stream is captured, and how a capture ends.
+
 use std::ptr::null_mut;
 
 use super::support::*;
 use super::sys::Raw;
 
 /// A call that waits for something, or asks whether it is done.
-type Wait<'a> = &'a dyn Fn() -> i32;
+pub(crate) type Wait<'a> = &'a dyn Fn() -> i32;
 
-const GLOBAL: i32 = 0;
-const THREAD_LOCAL: i32 = 1;
-const RELAXED: i32 = 2;
+pub(crate) const GLOBAL: i32 = 0;
+pub(crate) const THREAD_LOCAL: i32 = 1;
+pub(crate) const RELAXED: i32 = 2;
 
-fn begin(stream: Raw, mode: i32) {
+pub(crate) fn begin(stream: Raw, mode: i32) {
     ok!(aclmdlRICaptureBegin(stream, mode));
 }
 
-fn end(stream: Raw) -> Raw {
+pub(crate) fn end(stream: Raw) -> Raw {
     let mut graph = null_mut();
     ok!(aclmdlRICaptureEnd(stream, &raw mut graph));
     assert!(!graph.is_null());
     graph
 }
 
-fn status(stream: Raw) -> i32 {
+pub(crate) fn status(stream: Raw) -> i32 {
     let mut status = 9;
     ok!(aclmdlRICaptureGetInfo(stream, &raw mut status, null_mut()));
     status
@@ -37,16 +39,16 @@ macro_rules! end_fails {
         message
     }};
 }
+pub(crate) use end_fails;
 
-fn run(graph: Raw, stream: Raw) {
+pub(crate) fn run(graph: Raw, stream: Raw) {
     ok!(aclmdlRIExecuteAsync(graph, stream));
     ok!(aclrtSynchronizeStream(stream));
 }
 
-fn fill(address: Raw, value: i32, count: usize, stream: Raw) {
+pub(crate) fn fill(address: Raw, value: i32, count: usize, stream: Raw) {
     ok!(aclrtMemsetAsync(address, count, value, count, stream));
 }
-
 #[test]
 fn nothing_runs_until_the_graph_does() {
     let _turn = turn();
@@ -277,345 +279,4 @@ fn allocating_during_a_capture_can_be_allowed() {
         ok!(aclrtFree(data));
         ok!(aclrtDestroyStream(stream));
     });
-}
-
-#[test]
-fn streams_join_by_events() {
-    let _turn = turn();
-    let (origin, side, data) = (stream(), stream(), malloc(64));
-    let (fork, join) = (event(), event());
-    begin(origin, GLOBAL);
-    fill(data, 1, 64, origin);
-    ok!(aclrtRecordEvent(fork, origin));
-    ok!(aclrtStreamWaitEvent(side, fork));
-    assert_eq!(status(side), 1);
-    fill(data, 2, 32, side);
-    ok!(aclrtRecordEvent(join, side));
-    ok!(aclrtStreamWaitEvent(origin, join));
-    fill(at(data, 16), 3, 32, origin);
-    let graph = end(origin);
-    assert_eq!(status(side), 0);
-    run(graph, origin);
-    assert_eq!(get(data, 64), [[2; 16].as_slice(), &[3; 32], &[1; 16]].concat());
-    ok!(aclmdlRIDestroy(graph));
-    // Not joined.
-    begin(origin, GLOBAL);
-    ok!(aclrtRecordEvent(fork, origin));
-    ok!(aclrtStreamWaitEvent(side, fork));
-    fill(data, 2, 32, side);
-    let message = end_fails!(107_025, origin);
-    assert!(message.contains("not joined"), "{message}");
-    assert_eq!(status(side), 0);
-    // The side stream does not end it.
-    begin(origin, GLOBAL);
-    ok!(aclrtRecordEvent(fork, origin));
-    ok!(aclrtStreamWaitEvent(side, fork));
-    let mut graph = null_mut();
-    fails!(107_036, aclmdlRICaptureEnd(side, &raw mut graph));
-    end_fails!(507_903, origin);
-    // The default stream cannot take part.
-    begin(origin, GLOBAL);
-    ok!(aclrtRecordEvent(fork, origin));
-    fails!(107_031, aclrtStreamWaitEvent(null_mut(), fork));
-    end_fails!(507_903, origin);
-    // Events from outside are no part of the capture.
-    ok!(aclrtRecordEvent(join, side));
-    begin(origin, GLOBAL);
-    fails!(107_024, aclrtStreamWaitEvent(origin, join));
-    end_fails!(507_903, origin);
-    // Nor are those of another one.
-    begin(origin, GLOBAL);
-    begin(side, GLOBAL);
-    ok!(aclrtRecordEvent(fork, origin));
-    fails!(107_032, aclrtStreamWaitEvent(side, fork));
-    end_fails!(507_903, side);
-    ok!(aclmdlRIDestroy(end(origin)));
-    ok!(aclrtDestroyEvent(fork));
-    ok!(aclrtDestroyEvent(join));
-    ok!(aclrtFree(data));
-    ok!(aclrtDestroyStream(origin));
-    ok!(aclrtDestroyStream(side));
-}
-
-#[test]
-fn branches_without_an_order_are_found_out() {
-    let variables = [("ASCEND_SIM_DELAY", "3")];
-    child("capture::branches_without_an_order_are_found_out", &variables, || {
-        let _turn = turn();
-        let (origin, side, data) = (stream(), stream(), malloc(32));
-        let (fork, join) = (event(), event());
-        begin(origin, GLOBAL);
-        ok!(aclrtRecordEvent(fork, origin));
-        ok!(aclrtStreamWaitEvent(side, fork));
-        fill(data, 1, 1, origin);
-        fill(data, 2, 1, side);
-        fill(at(data, 1), 3, 1, side);
-        fill(at(data, 1), 4, 1, side);
-        ok!(aclrtRecordEvent(join, side));
-        ok!(aclrtStreamWaitEvent(origin, join));
-        let graph = end(origin);
-        let mut seen = [false; 3];
-        for _ in 0..50 {
-            run(graph, origin);
-            let there = get(data, 2);
-            seen[usize::from(there[0])] = true;
-            assert_eq!(there[1], 4);
-        }
-        assert!(seen[1] && seen[2]);
-        ok!(aclmdlRIDestroy(graph));
-        ok!(aclrtDestroyEvent(fork));
-        ok!(aclrtDestroyEvent(join));
-        ok!(aclrtFree(data));
-        ok!(aclrtDestroyStream(origin));
-        ok!(aclrtDestroyStream(side));
-    });
-}
-
-#[test]
-fn branches_that_share_a_workspace_are_a_fault() {
-    let _turn = turn();
-    let (origin, side, data, workspace) = (stream(), stream(), malloc(64), malloc(WORKSPACE));
-    let (fork, join) = (event(), event());
-    begin(origin, GLOBAL);
-    ok!(aclrtRecordEvent(fork, origin));
-    ok!(aclrtStreamWaitEvent(side, fork));
-    Zero::prepare(data, 8).launch(workspace, origin);
-    Zero::prepare(at(data, 32), 8).launch(workspace, side);
-    ok!(aclrtRecordEvent(join, side));
-    ok!(aclrtStreamWaitEvent(origin, join));
-    let graph = end(origin);
-    ok!(aclmdlRIExecuteAsync(graph, origin));
-    let message = fails!(507_015, aclrtSynchronizeStream(origin));
-    assert!(message.contains("same workspace"), "{message}");
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtDestroyEvent(fork));
-    ok!(aclrtDestroyEvent(join));
-    ok!(aclrtFree(data));
-    ok!(aclrtFree(workspace));
-}
-
-#[test]
-fn memory_freed_under_a_graph_is_a_fault() {
-    let _turn = turn();
-    let (stream, data, workspace) = (stream(), malloc(64), malloc(WORKSPACE));
-    begin(stream, GLOBAL);
-    Zero::prepare(data, 8).launch(workspace, stream);
-    let graph = end(stream);
-    run(graph, stream);
-    ok!(aclrtFree(data));
-    ok!(aclmdlRIExecuteAsync(graph, stream));
-    let message = fails!(507_015, aclrtSynchronizeStream(stream));
-    assert!(
-        message.contains("task 0 (aclnnInplaceZero)") && message.contains("was freed"),
-        "{message}"
-    );
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtFree(workspace));
-}
-
-#[test]
-fn a_graph_shares_no_workspace_with_another_stream() {
-    let _turn = turn();
-    let (stream, other, data, workspace) = (stream(), stream(), malloc(64), malloc(WORKSPACE));
-    begin(stream, GLOBAL);
-    Zero::prepare(data, 8).launch(workspace, stream);
-    let graph = end(stream);
-    run(graph, stream);
-    Zero::prepare(data, 8).launch(workspace, other);
-    ok!(aclmdlRIExecuteAsync(graph, stream));
-    fails!(507_015, aclrtSynchronizeStream(stream));
-    ok!(aclrtResetDeviceForce(0));
-    ok!(aclrtSetDevice(0));
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtFree(data));
-    ok!(aclrtFree(workspace));
-}
-
-#[test]
-fn a_graph_that_runs_is_not_destroyed() {
-    let _turn = turn();
-    let (stream, gate, data) = (stream(), Gate::new(), malloc(32));
-    put(data, &[1; 32]);
-    begin(stream, GLOBAL);
-    gate.close(stream);
-    fill(data, 2, 32, stream);
-    let graph = end(stream);
-    ok!(aclmdlRIExecuteAsync(graph, stream));
-    fails!(107_037, aclmdlRIDestroy(graph));
-    fails!(507_046, aclrtSynchronizeStreamWithTimeout(stream, 20));
-    ok!(aclmdlRIAbort(graph));
-    gate.open();
-    fails!(507_023, aclrtSynchronizeStream(stream));
-    assert_eq!(get(data, 32), [1; 32]);
-    // It can run again.
-    run(graph, stream);
-    assert_eq!(get(data, 32), [2; 32]);
-    fails!(107_000, aclmdlRIExecute(graph, -7));
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtFree(data));
-    ok!(aclrtDestroyStream(stream));
-}
-
-#[test]
-fn task_groups_take_other_arguments() {
-    let _turn = turn();
-    let (stream, update, workspace) = (stream(), stream(), malloc(WORKSPACE));
-    let (first, second) = (malloc(64), malloc(64));
-    let mut group = null_mut();
-    fails!(107_029, aclmdlRICaptureTaskGrpBegin(stream));
-    begin(stream, GLOBAL);
-    fails!(107_033, aclmdlRICaptureTaskGrpEnd(stream, &raw mut group));
-    ok!(aclmdlRICaptureTaskGrpBegin(stream));
-    fails!(107_033, aclmdlRICaptureTaskGrpBegin(stream));
-    Zero::prepare(first, 8).launch(workspace, stream);
-    ok!(aclmdlRICaptureTaskGrpEnd(stream, &raw mut group));
-    fill(at(first, 32), 4, 32, stream);
-    let graph = end(stream);
-    let reset = || {
-        put(first, &[1; 64]);
-        put(second, &[1; 64]);
-    };
-    reset();
-    run(graph, stream);
-    assert_eq!(get(first, 64), [[0; 32], [4; 32]].concat());
-
-    ok!(aclmdlRICaptureTaskUpdateBegin(update, group));
-    fails!(107_033, aclmdlRICaptureTaskUpdateBegin(update, group));
-    Zero::prepare(second, 4).launch(workspace, update);
-    ok!(aclmdlRICaptureTaskUpdateEnd(update));
-    ok!(aclrtSynchronizeStream(update));
-    reset();
-    run(graph, stream);
-    assert_eq!(get(first, 64), [[1; 32], [4; 32]].concat());
-    assert_eq!(get(second, 20), [[0; 16].as_slice(), &[1; 4]].concat());
-
-    // Too few, too many, or another task.
-    ok!(aclmdlRICaptureTaskUpdateBegin(update, group));
-    fails!(107_040, aclmdlRICaptureTaskUpdateEnd(update));
-    fails!(107_033, aclmdlRICaptureTaskUpdateEnd(update));
-    ok!(aclmdlRICaptureTaskUpdateBegin(update, group));
-    let message = fails!(107_040, aclrtMemsetAsync(first, 8, 0, 8, update));
-    assert!(message.contains("where aclnnInplaceZero was captured"), "{message}");
-    Zero::prepare(second, 4).launch(workspace, update);
-    let more = Zero::prepare(second, 4);
-    let message = fails!(361_001, aclnnInplaceZero(workspace, more.bytes, more.executor, update));
-    assert!(message.contains("107040"), "{message}");
-    ok!(aclDestroyTensor(more.tensor));
-    ok!(aclmdlRICaptureTaskUpdateEnd(update));
-    ok!(aclrtSynchronizeStream(update));
-    ok!(aclmdlRIDestroy(graph));
-    let message = fails!(107_017, aclmdlRICaptureTaskUpdateBegin(update, group));
-    assert!(message.contains("lives as long as its graph"), "{message}");
-    // A group that is left open.
-    begin(stream, GLOBAL);
-    ok!(aclmdlRICaptureTaskGrpBegin(stream));
-    end_fails!(107_034, stream);
-    for address in [first, second, workspace] {
-        ok!(aclrtFree(address));
-    }
-    ok!(aclrtDestroyStream(stream));
-    ok!(aclrtDestroyStream(update));
-}
-
-#[test]
-fn host_arrays_are_those_of_the_capture_until_an_update() {
-    let _turn = turn();
-    let (stream, data, workspace) = (stream(), malloc(256), malloc(WORKSPACE));
-    let values: Vec<u8> = [0.0_f32, 1.0, 2.0, 3.0].into_iter().flat_map(f32::to_le_bytes).collect();
-    put(data, &values);
-    let (from, to) = (tensor(&[2, 2], data), tensor(&[2, 2], at(data, 64)));
-    let permute = |dims: [i64; 2]| {
-        let array = acl!(aclCreateIntArray(dims.as_ptr(), 2));
-        let (mut bytes, mut executor) = (0, null_mut());
-        ok!(aclnnPermuteGetWorkspaceSize(from, array, to, &raw mut bytes, &raw mut executor));
-        ok!(aclnnPermute(workspace, bytes, executor, stream));
-        ok!(aclDestroyIntArray(array));
-    };
-    let result = || -> Vec<f32> {
-        let bytes = get(at(data, 64), 16);
-        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
-    };
-    let mut group = null_mut();
-    begin(stream, GLOBAL);
-    ok!(aclmdlRICaptureTaskGrpBegin(stream));
-    permute([1, 0]);
-    ok!(aclmdlRICaptureTaskGrpEnd(stream, &raw mut group));
-    let graph = end(stream);
-    for _ in 0..2 {
-        run(graph, stream);
-        assert_eq!(result(), [0.0, 2.0, 1.0, 3.0]);
-    }
-    ok!(aclmdlRICaptureTaskUpdateBegin(stream, group));
-    permute([0, 1]);
-    ok!(aclmdlRICaptureTaskUpdateEnd(stream));
-    run(graph, stream);
-    assert_eq!(result(), [0.0, 1.0, 2.0, 3.0]);
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclDestroyTensor(from));
-    ok!(aclDestroyTensor(to));
-    ok!(aclrtFree(data));
-    ok!(aclrtFree(workspace));
-    ok!(aclrtDestroyStream(stream));
-}
-
-#[test]
-fn an_external_event_holds_a_graph_until_its_update() {
-    let _turn = turn();
-    let (stream, update, workspace) = (stream(), stream(), malloc(WORKSPACE));
-    let (first, second) = (malloc(32), malloc(32));
-    let mut ready = null_mut();
-    ok!(aclrtCreateEventWithFlag(&raw mut ready, 0x20));
-    let mut group = null_mut();
-    begin(stream, GLOBAL);
-    ok!(aclrtStreamWaitEvent(stream, ready));
-    ok!(aclrtResetEvent(ready, stream));
-    ok!(aclmdlRICaptureTaskGrpBegin(stream));
-    Zero::prepare(first, 8).launch(workspace, stream);
-    ok!(aclmdlRICaptureTaskGrpEnd(stream, &raw mut group));
-    let graph = end(stream);
-    for (step, target) in [first, second, first].into_iter().enumerate() {
-        put(first, &[1; 32]);
-        put(second, &[1; 32]);
-        ok!(aclmdlRIExecuteAsync(graph, stream));
-        fails!(507_046, aclrtSynchronizeStreamWithTimeout(stream, 15));
-        ok!(aclmdlRICaptureTaskUpdateBegin(update, group));
-        Zero::prepare(target, 8).launch(workspace, update);
-        ok!(aclmdlRICaptureTaskUpdateEnd(update));
-        ok!(aclrtRecordEvent(ready, update));
-        ok!(aclrtSynchronizeStream(stream));
-        let expected = if target == first { ([0; 32], [1; 32]) } else { ([1; 32], [0; 32]) };
-        assert_eq!(
-            (get(first, 32), get(second, 32)),
-            (expected.0.to_vec(), expected.1.to_vec()),
-            "{step}"
-        );
-    }
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtDestroyEvent(ready));
-    for address in [first, second, workspace] {
-        ok!(aclrtFree(address));
-    }
-    ok!(aclrtDestroyStream(stream));
-    ok!(aclrtDestroyStream(update));
-}
-
-#[test]
-fn a_graph_is_no_part_of_another_and_keeps_to_its_context() {
-    let _turn = turn();
-    let (stream, data) = (stream(), malloc(32));
-    begin(stream, GLOBAL);
-    fill(data, 1, 32, stream);
-    let graph = end(stream);
-    begin(stream, GLOBAL);
-    fails!(107_026, aclmdlRIExecuteAsync(graph, stream));
-    end_fails!(507_903, stream);
-    let (mut own, mut other) = (null_mut(), null_mut());
-    ok!(aclrtGetCurrentContext(&raw mut own));
-    ok!(aclrtCreateContext(&raw mut other, 0));
-    fails!(107_004, aclmdlRIExecuteAsync(graph, null_mut()));
-    ok!(aclrtDestroyContext(other));
-    ok!(aclrtSetCurrentContext(own));
-    ok!(aclmdlRIDestroy(graph));
-    ok!(aclrtFree(data));
-    ok!(aclrtDestroyStream(stream));
 }
