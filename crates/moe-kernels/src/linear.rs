@@ -54,7 +54,7 @@ pub fn linear<B: AsRef<[u8]> + Sync>(
     let layer = Layer { w, bias, rounding: rounding.of_sums(), tokens, vectors };
     match tokens {
         _ if y.is_empty() => Ok(()),
-        1 => layer.panels(0, w.rows_per_task(), y),
+        1 => layer.panels(0, w.rows_per_task(w.rows(), 1), y),
         _ => layer.blocks(y),
     }
 }
@@ -77,7 +77,7 @@ impl<B: AsRef<[u8]> + Sync> Layer<'_, B> {
     /// `[tokens, its rows]`, and panels are copied to their places later.
     fn blocks(&self, y: &mut [f32]) -> Result<()> {
         let (tokens, rows) = (self.tokens, self.w.rows());
-        let panel = self.w.rows_per_task();
+        let panel = self.w.rows_per_task(rows, tokens);
         let block = (BLOCK / tokens / panel).max(1) * panel;
         let mut panels = vec![0.0; tokens * usize::min(block, rows)];
         for first in (0..rows).step_by(block) {

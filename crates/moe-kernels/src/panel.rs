@@ -1,13 +1,12 @@
 //! Products of a part of the weights with all activations that need it.
 
-use std::array;
 use std::cell::RefCell;
 use std::ops::Range;
 
 use lowfloat::DType;
 
 use crate::arch::{
-    Bf16Row, BlockRow, CALL, Fixed, FixedPanel, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows,
+    Bf16Row, BlockRow, FEW, Fixed, FixedPanel, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows,
     Stored, accumulate, fixed_products, products,
 };
 use crate::inputs::{Form, Inputs, Part};
@@ -17,10 +16,18 @@ use crate::{Activations, Error, Matrix, Result, Rounding};
 /// Bytes of weights that are worth a task of their own: some microseconds of reading.
 const TASK: usize = 128 << 10;
 
+/// The same where reading is all there is to wait for: a task reads at several places at a time, and memory is fast where it
+/// is read on and on.
+const READING: usize = 384 << 10;
+
 impl<B: AsRef<[u8]>> Matrix<B> {
-    /// How many rows a task should have.
-    pub(crate) fn rows_per_task(&self) -> usize {
-        (TASK / self.row_bytes().max(1)).next_multiple_of(CALL).min(8 * CALL)
+    /// How many rows a task should have, of `all` rows that are multiplied with at most `vectors` vectors each.
+    pub(crate) fn rows_per_task(&self, all: usize, vectors: usize) -> usize {
+        let (bytes, whole) = if vectors <= FEW { (READING, 8) } else { (TASK, 2 * ROWS) };
+        let most = (bytes / self.row_bytes().max(1)).min(16 * ROWS);
+        // Enough tasks that no thread waits long for the others.
+        let share = all / (4 * rayon::current_num_threads());
+        usize::min(most, share).max(1).next_multiple_of(whole)
     }
 
     /// Vectors that this matrix is to be multiplied with, in the form that its rows take.
@@ -55,32 +62,37 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         thread_local! {
             static PANEL: RefCell<Panel> = RefCell::default();
         }
-        let step = rows.len();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let missing = || Error::NoSuchRow { row: rows.end - 1, rows: self.rows() };
+        let out = Out { data: to, row_step: 1, vector_step: rows.len() };
         PANEL.with_borrow_mut(|panel| {
-            for first in rows.clone().step_by(CALL) {
-                let count = usize::min(CALL, rows.end - first);
-                let data = to.get_mut(first - rows.start..).unwrap_or_default();
-                let out = Out { data, row_step: 1, vector_step: step };
-                let level = Level::current();
-                let run = |rows: Stored<'_>| products(level, rows, vectors, panel, out);
-                let found = match &self.packing {
-                    Packing::Dense(DType::BF16, strips) => {
-                        collect(count, |row| strips.row(first + row).map(Bf16Row::new))
-                            .map(|rows| run(Stored::Bf16(&rows[..count])))
-                    }
-                    Packing::Dense(dtype, strips) => collect(count, |row| strips.row(first + row))
-                        .map(|rows| run(Stored::Decoded(*dtype, &rows[..count]))),
-                    Packing::Mxfp4 { blocks, scales, .. } => collect(count, |row| {
-                        let (codes, scales) = (blocks.row(first + row)?, scales.row(first + row)?);
-                        Some(Mxfp4Row::new(codes, scales))
-                    })
-                    .map(|rows| run(Stored::Mxfp4(&rows[..count]))),
-                    Packing::Coded(coded) => collect(count, |row| coded.row(first + row))
-                        .map(|rows| run(Stored::Coded(&rows[..count]))),
-                    Packing::Int8(int8) => collect(count, |row| int8.row(first + row))
-                        .map(|rows| run(Stored::Int8(&rows[..count]))),
-                };
-                found.ok_or(Error::NoSuchRow { row: first + count - 1, rows: self.rows() })?;
+            let run = |stored: Stored<'_>| products(Level::current(), stored, vectors, panel, out);
+            match &self.packing {
+                Packing::Dense(DType::BF16, strips) => {
+                    let rows = strips.some(rows.clone()).ok_or_else(missing)?;
+                    run(Stored::Bf16(&rows.map(Bf16Row::new).collect::<Vec<_>>()));
+                }
+                Packing::Dense(dtype, strips) => {
+                    let rows = strips.some(rows.clone()).ok_or_else(missing)?;
+                    run(Stored::Decoded(*dtype, &rows.collect::<Vec<_>>()));
+                }
+                Packing::Mxfp4 { blocks, scales, .. } => {
+                    let blocks = blocks.some(rows.clone()).ok_or_else(missing)?;
+                    let scales = scales.some(rows.clone()).ok_or_else(missing)?;
+                    let rows =
+                        blocks.zip(scales).map(|(codes, scales)| Mxfp4Row::new(codes, scales));
+                    run(Stored::Mxfp4(&rows.collect::<Vec<_>>()));
+                }
+                Packing::Coded(coded) => {
+                    let rows: Option<Vec<_>> = rows.clone().map(|row| coded.row(row)).collect();
+                    run(Stored::Coded(&rows.ok_or_else(missing)?));
+                }
+                Packing::Int8(int8) => {
+                    let rows: Option<Vec<_>> = rows.clone().map(|row| int8.row(row)).collect();
+                    run(Stored::Int8(&rows.ok_or_else(missing)?));
+                }
             }
             Ok(())
         })
@@ -96,21 +108,20 @@ impl<B: AsRef<[u8]>> Matrix<B> {
         thread_local! {
             static PANEL: RefCell<FixedPanel> = RefCell::default();
         }
-        let missing = || Error::NoSuchRow { row: rows.end.saturating_sub(1), rows: self.rows() };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let missing = || Error::NoSuchRow { row: rows.end - 1, rows: self.rows() };
         let Packing::Mxfp4 { blocks, scales, .. } = &self.packing else { return Err(missing()) };
+        let blocks = blocks.some(rows.clone()).ok_or_else(missing)?;
+        let scales = scales.some(rows.clone()).ok_or_else(missing)?;
+        let out = Out { data: to, row_step: 1, vector_step: rows.len() };
+        let rows = blocks.zip(scales).map(|(codes, scales)| BlockRow::new(codes, scales));
+        let rows: Vec<_> = rows.collect();
         PANEL.with_borrow_mut(|panel| {
-            for first in rows.clone().step_by(CALL) {
-                let count = usize::min(CALL, rows.end - first);
-                let some = collect(count, |row| {
-                    Some(BlockRow::new(blocks.row(first + row)?, scales.row(first + row)?))
-                });
-                let data = to.get_mut(first - rows.start..).unwrap_or_default();
-                let out = Out { data, row_step: 1, vector_step: rows.len() };
-                let some = some.ok_or_else(missing)?;
-                fixed_products(Level::current(), &some[..count], vectors, panel, out);
-            }
-            Ok(())
-        })
+            fixed_products(Level::current(), &rows, vectors, panel, out);
+        });
+        Ok(())
     }
 
     /// The sums of some rows, in order, weighted with the elements of every vector, in some columns:
@@ -155,13 +166,4 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             Ok(())
         })
     }
-}
-
-/// The first `count` rows; `None` where one is missing.
-fn collect<T: Copy + Default>(count: usize, row: impl Fn(usize) -> Option<T>) -> Option<[T; CALL]> {
-    let mut rows: [T; CALL] = array::from_fn(|_| T::default());
-    for (index, to) in rows.iter_mut().enumerate().take(count) {
-        *to = row(index)?;
-    }
-    Some(rows)
 }

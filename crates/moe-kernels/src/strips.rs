@@ -1,5 +1,7 @@
 //! Rows of bytes that need not lie in one piece.
 
+use std::ops::Range;
+
 use crate::{Error, Result};
 
 /// Rows of equal byte length, in order, lying in one or more pieces.
@@ -79,6 +81,22 @@ impl<B: AsRef<[u8]>> Strips<B> {
         self.pieces.get(piece)?.as_ref().get(start..)?.get(..self.row_bytes)
     }
 
+    /// Some rows, in order; `None` where one of them is missing.
+    pub(crate) fn some(&self, rows: Range<usize>) -> Option<impl Iterator<Item = &[u8]>> {
+        if rows.end > self.rows() || rows.is_empty() {
+            return None;
+        }
+        let piece = self.ends.partition_point(|&end| end <= rows.start);
+        let first = if piece == 0 { 0 } else { self.ends[piece - 1] };
+        let (from, row_bytes) = (rows.start - first, self.row_bytes);
+        let pieces =
+            self.pieces.get(piece..)?.iter().enumerate().flat_map(move |(index, piece)| {
+                let from = if index == 0 { from * row_bytes } else { 0 };
+                piece.as_ref().get(from..).unwrap_or_default().chunks_exact(row_bytes)
+            });
+        Some(pieces.take(rows.len()))
+    }
+
     /// Bytes of all rows together.
     #[must_use]
     pub fn byte_len(&self) -> usize {
@@ -97,5 +115,23 @@ impl<B> Strips<B> {
     pub(crate) fn map<C>(self, map: impl FnMut(B) -> C) -> Strips<C> {
         let Self { row_bytes, pieces, ends } = self;
         Strips { row_bytes, pieces: pieces.into_iter().map(map).collect(), ends }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_rows_are_rows_one_by_one_across_pieces() {
+        let pieces = [&b"aabb"[..], b"", b"ccddee", b"ff"];
+        let strips = Strips::new(2, pieces.to_vec()).unwrap();
+        for start in 0..=7 {
+            for end in 0..=8 {
+                let one_by_one: Option<Vec<_>> = (start..end).map(|row| strips.row(row)).collect();
+                let some = strips.some(start..end).map(Iterator::collect::<Vec<_>>);
+                assert_eq!(some, one_by_one.filter(|rows| !rows.is_empty()), "{start}..{end}");
+            }
+        }
     }
 }

@@ -168,8 +168,23 @@ impl Source {
                 actual: map.len() as u64,
             });
         }
+        advise(&map);
         Ok(Bytes::from_owner(map))
     }
+}
+
+/// Asks for large pages: where the file system has them (ext4 since Linux 6.16) and the file is not in the page cache yet,
+/// it is read in pieces of 2 MiB and mapped as such, which costs fewer faults and fewer misses of the TLB.
+fn advise(map: &Mmap) {
+    /// Smaller files are read once and soon, and would gain nothing.
+    const LARGE: usize = 64 << 20;
+    // Advice only: a refusal changes nothing but the time that reading takes.
+    #[cfg(target_os = "linux")]
+    if map.len() >= LARGE {
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (map, LARGE);
 }
 
 /// What tells a file from another one under the same name.

@@ -109,6 +109,16 @@ impl Level {
         return false;
     }
 
+    /// Vectors up to which rows are decoded in registers, even if that is done twice: what is decoded to memory is read
+    /// from a second-level cache, and pays later where there are few registers.
+    pub(super) const fn few(self) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self.0, Set::Avx2) {
+            return 2 * super::FEW;
+        }
+        super::FEW
+    }
+
     /// Products with integers, where there are instructions for them; false where there are none.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn fixed_products<F: Fixed>(

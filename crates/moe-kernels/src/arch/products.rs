@@ -96,8 +96,8 @@ fn in_groups<W: Source, G: Group>(
     (panel, sums): (&mut Vec<G>, &mut Vec<[f32; 16]>),
     mut out: Out<'_>,
 ) {
-    if vectors.len() <= FEW {
-        return G::run(level, Few { rows, vectors, out });
+    if vectors.len() <= level.few() {
+        return few_at_a_time(level, rows, vectors, out);
     }
     let groups = vectors[0].len();
     for (block, rows) in rows.chunks(ROWS).enumerate() {
@@ -112,6 +112,19 @@ fn in_groups<W: Source, G: Group>(
         G::run(level, products);
         for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
             G::run(level, Exactly { row: *row, index: first + i, vectors, out: &mut out });
+        }
+    }
+}
+
+/// At most [`FEW`] vectors at a time with rows that a second-level cache keeps for the next.
+fn few_at_a_time<W: Source, G: Group>(level: Level, rows: &[W], vectors: &[&[G]], out: Out<'_>) {
+    let Out { data, row_step, vector_step } = out;
+    let together = if vectors.len() <= FEW { rows.len() } else { 2 * ROWS };
+    for (block, rows) in rows.chunks(together.max(1)).enumerate() {
+        for (part, vectors) in vectors.chunks(FEW).enumerate() {
+            let at = block * together * row_step + part * FEW * vector_step;
+            let data = data.get_mut(at..).unwrap_or_default();
+            G::run(level, Few { rows, vectors, out: Out { data, row_step, vector_step } });
         }
     }
 }
@@ -247,11 +260,8 @@ impl Group for Narrow {
 /// a part of a second-level cache.
 pub(crate) const ROWS: usize = 16;
 
-/// Rows of a call, more than which need not be at hand: two tiles.
-pub(crate) const CALL: usize = 32;
-
-/// Vectors up to which rows are decoded in registers.
-const FEW: usize = 4;
+/// Vectors that are multiplied with rows in registers at a time.
+pub(crate) const FEW: usize = 4;
 
 /// Products with few vectors: rows are decoded in registers.
 struct Few<'a, W, G> {
@@ -279,9 +289,9 @@ impl<W: Source, G: Group> Few<'_, W, G> {
     fn vectors<S: Simd, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
         // As many sums at once as hide the latency of an addition and leave registers.
         if S::REGISTERS >= 32 {
-            self.blocks::<S, 4, V>(simd, vectors);
+            self.blocks::<S, 4, V>(simd, vectors, Places::Neighbours);
         } else if V == 1 {
-            self.blocks::<S, 2, V>(simd, vectors);
+            self.blocks::<S, 4, V>(simd, vectors, Places::Apart);
         } else if V == 2 {
             self.stretches::<S, 2, V>(simd, vectors);
         } else {
@@ -289,22 +299,56 @@ impl<W: Source, G: Group> Few<'_, W, G> {
         }
     }
 
+    /// `R` rows at a time.
     #[inline(always)]
-    fn blocks<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
-        for (block, some) in self.rows.chunks(R).enumerate() {
-            // The last block is filled up with its first row.
-            let mut rows = [some[0]; R];
-            for (to, row) in rows.iter_mut().zip(some) {
-                *to = *row;
+    fn blocks<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        vectors: [&[G]; V],
+        places: Places,
+    ) {
+        let steps = self.rows.len().div_ceil(R);
+        for step in 0..steps {
+            let indexes: [usize; R] = places.of(step, steps);
+            // What is beyond the last row is filled up with the first.
+            let mut rows = [self.rows[0]; R];
+            for (to, index) in rows.iter_mut().zip(indexes) {
+                *to = self.rows.get(index).copied().unwrap_or(self.rows[0]);
             }
-            let products = in_registers::<S, W, G, R, V>(simd, &rows, &vectors);
-            self.out.put_some(block * R, 0, &products, (some.len(), self.vectors.len()));
-            for (i, row) in some.iter().enumerate() {
+            let products = in_registers::<S, W, G, R, V>(simd, &rows, &vectors, places);
+            for (index, products) in indexes.into_iter().zip(products) {
+                let Some(row) = self.rows.get(index) else { break };
+                self.out.put_some(index, 0, &[products], (1, self.vectors.len()));
                 if !row.has_pairs() {
-                    exactly(simd, *row, block * R + i, self.vectors, &mut self.out);
+                    exactly(simd, *row, index, self.vectors, &mut self.out);
                 }
             }
         }
+    }
+}
+
+/// Where the rows stand that are read at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    /// Next to each other; what comes next is asked for.
+    Neighbours,
+    /// In as many parts of equal size, so that memory is read on and on in each: AMD's Zen 3 reads four or eight such
+    /// streams half as fast again as one, and asking for what comes next disturbs them.
+    Apart,
+}
+
+impl Places {
+    /// The rows of a step; numbers beyond the last row, if any, are at the end.
+    #[inline(always)]
+    pub(super) fn of<const R: usize>(self, step: usize, steps: usize) -> [usize; R] {
+        let mut rows = [0; R];
+        for (place, row) in rows.iter_mut().enumerate() {
+            *row = match self {
+                Self::Neighbours => step * R + place,
+                Self::Apart => place * steps + step,
+            };
+        }
+        rows
     }
 }
 
@@ -475,6 +519,7 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     simd: S,
     rows: &[W; R],
     vectors: &[&[G]; V],
+    places: Places,
 ) -> [[f32; V]; R] {
     let groups = rows[0].groups();
     let mut cut: [&[G]; V] = [&[]; V];
@@ -490,7 +535,9 @@ fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     let mut sums = [[simd.splat(0.0); V]; R];
     for group in 0..groups {
         each_row!(R, ROW => {
-            whole[ROW].prefetch(simd, group, ahead);
+            if places == Places::Neighbours {
+                whole[ROW].prefetch(simd, group, ahead);
+            }
             let pairs = whole[ROW].group(simd, group);
             for step in 0..4 {
                 for v in 0..V {

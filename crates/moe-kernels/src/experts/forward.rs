@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::groups::Groups;
 use super::panels::{Panels, Task};
 use super::scratch::{ExpertsScratch, prefix};
 use super::{ExpertMatrix, Experts};
@@ -30,7 +31,8 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
 
         let inputs = self.gate_up.inputs(x.chunks_exact(hidden).collect(), rounding);
         let vectors = inputs.choose(groups.order().iter().map(|choice| choice / k));
-        let panels = Panels { groups, outputs: intermediate, panel: self.gate_up.panel() / 2 };
+        let panel = self.gate_up.panel(groups, 2 * intermediate) / 2;
+        let panels = Panels { groups, outputs: intermediate, panel };
         let buffer = prefix(buffer, panels.len());
         panels.tasks(buffer).into_par_iter().try_for_each_init(Vec::new, |sums, task| {
             let vectors = vectors.part(task.group.places());
@@ -47,7 +49,7 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
 
         let inputs = self.down.inputs(activations.chunks_exact(intermediate).collect(), rounding);
         let vectors = inputs.choose(0..groups.choices());
-        let panels = Panels { groups, outputs: hidden, panel: self.down.panel() };
+        let panels = Panels { groups, outputs: hidden, panel: self.down.panel(groups, hidden) };
         let results = prefix(results, panels.len());
         panels.tasks(results).into_par_iter().try_for_each(|task| {
             let vectors = vectors.part(task.group.places());
@@ -100,11 +102,15 @@ impl<B: AsRef<[u8]> + Sync> Experts<B> {
 }
 
 impl<B: AsRef<[u8]>> ExpertMatrix<B> {
-    /// How many outputs a task computes; even, and whole blocks of MXFP4. Enough that the weights
-    /// are worth a task: of gpt-oss 96 KiB, or stretches of 2 KiB.
-    const fn panel(&self) -> usize {
+    /// How many outputs of an expert, which has `all`, a task computes; even, and whole blocks of MXFP4. Enough that the
+    /// weights are worth a task.
+    fn panel(&self, groups: &Groups, all: usize) -> usize {
         match self {
-            Self::RowsOut(_) => 64,
+            Self::RowsOut(matrix) => {
+                let rows = groups.all().len() * all;
+                matrix.rows_per_task(rows, groups.largest())
+            }
+            // Stretches of 2 KiB.
             Self::RowsIn(_) => 1024,
         }
     }

@@ -64,6 +64,11 @@ impl Groups {
         &self.all
     }
 
+    /// The most choices that an expert has.
+    pub(super) fn largest(&self) -> usize {
+        self.all.iter().map(|group| group.len).max().unwrap_or(0)
+    }
+
     /// The number of choices.
     pub(super) fn choices(&self) -> usize {
         self.order.len()

@@ -34,12 +34,21 @@ fn run(x: &Array2<f32>, w: &Matrix<Vec<u8>>, bias: Option<&[f32]>) -> Array2<f32
 
 #[test]
 fn it_is_the_reference_for_every_kind_of_weights_and_odd_sizes() {
-    for (outputs, cols) in
-        [(1, 1), (3, 17), (5, 16), (33, 96), (64, 31), (100, 64), (40, 256), (17, 2880)]
-    {
+    for (outputs, cols) in [
+        (1, 1),
+        (3, 17),
+        (5, 16),
+        (33, 96),
+        (64, 31),
+        (100, 64),
+        (40, 256),
+        (17, 2880),
+        (1111, 33),
+        (1111, 160),
+    ] {
         for (w, decoded, name) in every_kind(outputs, cols) {
             let bias = numbers(outputs, 9);
-            for tokens in [1, 2, 3, 4, 5, 9] {
+            for tokens in [1, 2, 3, 4, 5, 8, 9] {
                 let x = matrix(tokens, cols, 10);
                 let y = run(&x, &w, Some(&bias));
                 for (x, y) in x.outer_iter().zip(y.outer_iter()) {

@@ -26,15 +26,40 @@ pub(in crate::arch) fn products<F: Fixed>(
     if vectors.len() > FEW {
         return many::products(rows, vectors, panel, out);
     }
-    for (index, some) in rows.chunks(STRIP).enumerate() {
-        let strip = strip(some);
-        let place = (STRIP * index, some.len());
+    // One row of each eighth at a time: memory is read on and on at eight places.
+    let steps = rows.len().div_ceil(STRIP);
+    for step in 0..steps {
+        let mut strip = [rows.first().copied().unwrap_or_default(); STRIP];
+        for (to, row) in strip.iter_mut().zip(rows.iter().skip(step).step_by(steps)) {
+            *to = *row;
+        }
+        let mut out = Apart { out, first: step, step: steps, rows: rows.len() };
         match *vectors {
             [] => {}
-            [a] => few::products(&strip, [a], place, out),
-            [a, b] => few::products(&strip, [a, b], place, out),
-            [a, b, c] => few::products(&strip, [a, b, c], place, out),
-            [a, b, c, d, ..] => few::products(&strip, [a, b, c, d], place, out),
+            [a] => out.put(few::products(&strip, [a])),
+            [a, b] => out.put(few::products(&strip, [a, b])),
+            [a, b, c] => out.put(few::products(&strip, [a, b, c])),
+            [a, b, c, d, ..] => out.put(few::products(&strip, [a, b, c, d])),
+        }
+    }
+}
+
+/// The places of products with a row of each eighth.
+struct Apart<'a, 'o> {
+    out: &'a mut Out<'o>,
+    first: usize,
+    step: usize,
+    /// How many rows there are: products of others are left out.
+    rows: usize,
+}
+
+impl Apart<'_, '_> {
+    fn put<const V: usize>(&mut self, products: [[f32; STRIP]; V]) {
+        for (v, products) in products.iter().enumerate() {
+            let rows = (self.first..self.rows).step_by(self.step);
+            for (row, product) in rows.zip(products) {
+                self.out.put(row, v, [[*product]]);
+            }
         }
     }
 }
