@@ -2,14 +2,13 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi128_si256,
-    _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_hadd_epi32,
-    _mm256_inserti128_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32, _mm256_sub_epi32,
+    _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_hadd_epi32, _mm256_inserti128_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_srli_epi32,
 };
 
 use super::STRIP;
-use super::register::{codes, load_words, prefetch, store_sums, twice, weights};
+use super::register::{codes, half_scales, load_words, prefetch, store_sums, twice, weights};
 use crate::arch::fixed::{BLOCK, BlockRow, Fixed};
 
 /// Bytes ahead that are asked for: what the memory of a row takes to arrive while eight are multiplied.
@@ -117,13 +116,4 @@ fn quarter<F: Fixed>(even: __m256i, odd: __m256i, vector: &F) -> __m256i {
         }
         _ => even,
     }
-}
-
-/// Half of plain scales, in the lowest bytes.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn half_scales(scales: __m256i) -> __m256 {
-    let scales = _mm256_and_si256(scales, _mm256_set1_epi32(0xFF));
-    let exponents = _mm256_sub_epi32(scales, _mm256_set1_epi32(1));
-    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents))
 }

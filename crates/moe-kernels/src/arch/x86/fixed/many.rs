@@ -6,6 +6,7 @@ use std::arch::x86_64::{
     _mm256_set1_ps, _mm256_setzero_si256,
 };
 use std::hint::black_box;
+use std::ops::Range;
 
 use super::decode::decode;
 use super::register::{load, load_f32, load_sums, store_sums};
@@ -16,8 +17,8 @@ use crate::arch::fixed::{BlockRow, Fixed, FixedPanel, Line};
 /// Vectors at a time: with two registers of rows eight sums, which leaves registers for what they meet.
 const VECTORS: usize = 4;
 
-/// Bytes of decoded rows that all vectors meet before the next: they share a first-level cache with four
-/// vectors.
+/// Bytes of decoded rows that all vectors meet before the next are decoded: they share a first-level cache with
+/// four vectors.
 const STRETCH: usize = 18 << 10;
 
 /// The products of all rows.
@@ -31,26 +32,27 @@ pub(super) fn products<F: Fixed>(
 ) {
     let FixedPanel { lines, sums } = panel;
     let blocks = rows.first().map_or(0, |row| row.codes.len());
-    let half = blocks * F::LINES;
+    let stretch = (STRETCH / (2 * size_of::<Line>() * F::LINES)).max(1);
+    let half = stretch * F::LINES;
     if lines.len() < 2 * half {
         lines.resize(2 * half, Line::ZERO);
     }
     let (low, high) = lines[..2 * half].split_at_mut(half);
     for (index, some) in rows.chunks(2 * STRIP).enumerate() {
         let (first, second) = some.split_at(usize::min(STRIP, some.len()));
+        let (first, second) = (strip(first), (!second.is_empty()).then(|| strip(second)));
         let ahead = 2 * STRIP * size_of_val(some[0].codes);
-        decode::<F>(&strip(first), low, ahead);
-        if second.is_empty() {
-            high.fill(Line::ZERO);
-        } else {
-            decode::<F>(&strip(second), high, ahead);
-        }
         sums.clear();
         sums.resize(vectors.len(), [0.0; 2 * STRIP]);
-        let stretch = (STRETCH / (2 * size_of::<Line>() * F::LINES)).max(1);
-        let parts = low.chunks(stretch * F::LINES).zip(high.chunks(stretch * F::LINES));
-        for (part, (low, high)) in parts.enumerate() {
-            let blocks = part * stretch..part * stretch + low.len() / F::LINES;
+        for start in (0..blocks).step_by(stretch) {
+            let blocks = start..usize::min(start + stretch, blocks);
+            let low = &mut low[..blocks.len() * F::LINES];
+            let high = &mut high[..blocks.len() * F::LINES];
+            decode::<F>(&cut(&first, &blocks), low, ahead);
+            match &second {
+                Some(second) => decode::<F>(&cut(second, &blocks), high, ahead),
+                None => high.fill(Line::ZERO),
+            }
             let (fours, rest) = vectors.as_chunks::<VECTORS>();
             let (sums, rest_sums) = sums.as_chunks_mut::<VECTORS>();
             for (vectors, sums) in fours.iter().zip(sums) {
@@ -67,6 +69,14 @@ pub(super) fn products<F: Fixed>(
             out.put_rows(2 * STRIP * index, v, &sums[..some.len()]);
         }
     }
+}
+
+/// Some blocks of rows.
+fn cut<'a>(rows: &[BlockRow<'a>; STRIP], blocks: &Range<usize>) -> [BlockRow<'a>; STRIP] {
+    rows.map(|row| BlockRow {
+        codes: &row.codes[blocks.clone()],
+        scales: &row.scales[blocks.clone()],
+    })
 }
 
 /// [`add`] to a slice of as many sums.
@@ -130,19 +140,27 @@ fn pairs<F: Fixed, const V: usize>(
     lines: usize,
 ) -> [[__m256i; 2]; V] {
     let mut sums = [[_mm256_setzero_si256(); 2]; V];
-    let mut words = [vectors[0].words().as_flattened(); V];
+    let mut words = [vectors[0].words(); V];
     for v in 0..V {
-        words[v] = &vectors[v].words().as_flattened()[..16];
+        words[v] = &vectors[v].words()[..4];
         sums[v] = [_mm256_set1_epi32(vectors[v].correction()); 2];
     }
     let (low, high) = (&low[..16], &high[..16]);
-    for line in 0..usize::min(lines, 16) {
-        let rows = [load(&low[line]), load(&high[line])];
-        for v in 0..V {
-            let word = _mm256_set1_epi32(words[v][line].cast_signed());
-            for half in 0..2 {
-                let products = _mm256_madd_epi16(rows[half], word);
-                sums[v][half] = _mm256_add_epi32(sums[v][half], products);
+    // Four lines a round: sixteen rounds are too many for a CPU to foresee the last.
+    for part in 0..usize::min(lines / 4, 4) {
+        let (low, high) = (&low[4 * part..][..4], &high[4 * part..][..4]);
+        let mut four = [&words[0][part]; V];
+        for v in 1..V {
+            four[v] = &words[v][part];
+        }
+        for line in 0..4 {
+            let rows = [load(&low[line]), load(&high[line])];
+            for v in 0..V {
+                let word = _mm256_set1_epi32(four[v][line].cast_signed());
+                for half in 0..2 {
+                    let products = _mm256_madd_epi16(rows[half], word);
+                    sums[v][half] = _mm256_add_epi32(sums[v][half], products);
+                }
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_and_si256,
-    _mm256_broadcastsi128_si256, _mm256_load_ps, _mm256_load_si256, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_store_si256,
-    _mm256_storeu_ps,
+    _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_load_ps, _mm256_load_si256,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_shuffle_epi8,
+    _mm256_slli_epi32, _mm256_store_ps, _mm256_store_si256, _mm256_storeu_ps, _mm256_sub_epi32,
 };
 
 use crate::arch::fixed::{CODES, Line};
@@ -76,6 +76,22 @@ pub(super) fn weights(codes: __m256i) -> __m256i {
     let table = unsafe { _mm_loadu_si128(CODES.as_ptr().cast()) };
     let nibbles = _mm256_and_si256(codes, _mm256_set1_epi8(0xF));
     _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles)
+}
+
+/// Half of plain scales, in the lowest bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn half_scales(scales: __m256i) -> __m256 {
+    let scales = _mm256_and_si256(scales, _mm256_set1_epi32(0xFF));
+    let exponents = _mm256_sub_epi32(scales, _mm256_set1_epi32(1));
+    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponents))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_f32(register: __m256, line: &mut Line) {
+    // SAFETY: 32 bytes are writable, and aligned by their type.
+    unsafe { _mm256_store_ps(line.0.as_mut_ptr().cast(), register) };
 }
 
 #[inline(always)]
