@@ -101,13 +101,15 @@ fn roof(svg: &mut String, ceiling: &Ceiling, (low, high): (f64, f64), x: &Axis, 
     let corners = [(low, low * memory), (ridge, arithmetic), (high, arithmetic)];
     let corners =
         corners.map(|(intensity, rate)| format!("{:.1},{:.1}", x.at(intensity), y.at(rate)));
+    // A label that begins far to the right would leave the chart: there it ends with the line.
+    let right = x.at(ridge) > f64::midpoint(LEFT, WIDTH - RIGHT);
+    let (class, place) = if right { ("mark end", x.at(high)) } else { ("mark", x.at(ridge) + 6.0) };
     let _ = write!(
         svg,
         "<polyline class=\"roof\" points=\"{}\"/>\
-         <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GFLOP/s, {}</text>\
+         <text class=\"{class}\" x=\"{place:.1}\" y=\"{:.1}\">{} GFLOP/s, {}</text>\
          <text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\">{} GB/s</text>",
         corners.join(" "),
-        x.at(ridge) + 6.0,
         y.at(arithmetic) - 6.0,
         number(arithmetic / 1e9),
         escape(&ceiling.arithmetic),
@@ -155,4 +157,30 @@ fn phases(cell: &Cell) -> impl Iterator<Item = Dot<'_>> {
     };
     let drawable = |dot: &Dot<'_>| dot.rate.is_finite() && dot.rate > 0.0 && dot.work.bytes > 0;
     [prefill, decode].into_iter().filter(drawable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The roof of a machine whose ridge is at so many operations a byte.
+    fn svg(ridge: f64) -> String {
+        let ceiling = Ceiling {
+            bytes_per_second: 1e9,
+            flops_per_second: ridge * 1e9,
+            arithmetic: "bf16".to_owned(),
+        };
+        let x = Axis::log((0.1, 1000.0), (LEFT, WIDTH - RIGHT));
+        let y = Axis::log((1e6, ridge * 2e9), (HEIGHT - BOTTOM, TOP));
+        let mut svg = String::new();
+        roof(&mut svg, &ceiling, (0.1, 1000.0), &x, &y);
+        svg
+    }
+
+    #[test]
+    fn the_label_of_a_roof_stays_in_the_chart() {
+        let end = format!("class=\"mark end\" x=\"{:.1}\"", WIDTH - RIGHT);
+        assert!(svg(900.0).contains(&end), "{}", svg(900.0));
+        assert!(!svg(1.0).contains("mark end"), "{}", svg(1.0));
+    }
 }
