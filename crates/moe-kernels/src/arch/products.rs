@@ -2,6 +2,7 @@
 
 mod decoded;
 mod few;
+mod group;
 mod stretches;
 
 use std::ops::Range;
@@ -15,6 +16,9 @@ use super::source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row, Source};
 #[cfg(target_arch = "x86_64")]
 use super::x86::amx;
 use super::{Level, Out};
+pub(crate) use few::FEW;
+use few::few_at_a_time;
+pub(super) use group::Group;
 
 /// Rows of weights of one kind.
 #[derive(Clone, Copy, Debug)]
@@ -116,241 +120,9 @@ fn in_groups<W: Source, G: Group>(
     }
 }
 
-/// At most [`FEW`] vectors at a time with rows that a second-level cache keeps for the next.
-fn few_at_a_time<W: Source, G: Group>(level: Level, rows: &[W], vectors: &[&[G]], out: Out<'_>) {
-    let Out { data, row_step, vector_step } = out;
-    let together = if vectors.len() <= FEW { rows.len() } else { 2 * ROWS };
-    for (block, rows) in rows.chunks(together.max(1)).enumerate() {
-        for (part, vectors) in vectors.chunks(FEW).enumerate() {
-            let at = block * together * row_step + part * FEW * vector_step;
-            let data = data.get_mut(at..).unwrap_or_default();
-            G::run(level, Few { rows, vectors, out: Out { data, row_step, vector_step } });
-        }
-    }
-}
-
-/// A group of a vector.
-pub(super) trait Group: Copy {
-    const ZERO: Self;
-
-    /// Runs a kernel on a level, or on the one of those that this form is meant for: there are many
-    /// kernels to compile.
-    fn run<K: Kernel>(level: Level, kernel: K);
-
-    /// Registers of a group.
-    const PARTS: usize;
-
-    /// Groups that decoded rows are multiplied with at a time: of four rows and six vectors 30 KiB, which
-    /// share a first-level cache.
-    const STRETCH: usize;
-
-    type Part<S: Simd>: Copy;
-
-    fn part<S: Simd>(&self, simd: S, part: usize) -> Self::Part<S>;
-
-    /// The sum and the product of two parts.
-    fn mul_add<S: Simd>(simd: S, a: Self::Part<S>, b: Self::Part<S>, sum: S::Lanes) -> S::Lanes;
-
-    /// The sum and the product of a step with pairs.
-    fn step<S: Simd>(&self, simd: S, step: usize, pairs: S::Pairs, sum: S::Lanes) -> S::Lanes;
-
-    /// The sum and the product with a group in `f32`.
-    fn wide<S: Simd>(&self, simd: S, wide: &Wide, sum: S::Lanes) -> S::Lanes;
-
-    fn of_pairs<S: Simd>(simd: S, pairs: [S::Pairs; 4]) -> Self;
-}
-
-impl Group for Wide {
-    const ZERO: Self = Self([[0.0; 16]; 8]);
-
-    #[inline]
-    fn run<K: Kernel>(level: Level, kernel: K) {
-        level.run_wide(kernel);
-    }
-
-    const PARTS: usize = 8;
-    const STRETCH: usize = 6;
-
-    type Part<S: Simd> = S::Lanes;
-
-    #[inline(always)]
-    fn part<S: Simd>(&self, simd: S, part: usize) -> S::Lanes {
-        simd.load(&self.0[part])
-    }
-
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::Lanes, b: S::Lanes, sum: S::Lanes) -> S::Lanes {
-        simd.mul_add(a, b, sum)
-    }
-
-    #[inline(always)]
-    fn step<S: Simd>(&self, simd: S, step: usize, pairs: S::Pairs, sum: S::Lanes) -> S::Lanes {
-        let sum = simd.mul_add(simd.seconds(pairs), simd.load(&self.0[2 * step]), sum);
-        simd.mul_add(simd.firsts(pairs), simd.load(&self.0[2 * step + 1]), sum)
-    }
-
-    #[inline(always)]
-    fn wide<S: Simd>(&self, simd: S, wide: &Wide, mut sum: S::Lanes) -> S::Lanes {
-        for part in 0..8 {
-            sum = simd.mul_add(simd.load(&wide.0[part]), simd.load(&self.0[part]), sum);
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn of_pairs<S: Simd>(simd: S, pairs: [S::Pairs; 4]) -> Self {
-        let mut group = Self::ZERO;
-        for step in 0..4 {
-            simd.store(simd.seconds(pairs[step]), &mut group.0[2 * step]);
-            simd.store(simd.firsts(pairs[step]), &mut group.0[2 * step + 1]);
-        }
-        group
-    }
-}
-
-impl Group for Narrow {
-    const ZERO: Self = Self([[0; 16]; 4]);
-
-    #[inline]
-    fn run<K: Kernel>(level: Level, kernel: K) {
-        level.run_narrow(kernel);
-    }
-
-    const PARTS: usize = 4;
-    const STRETCH: usize = 12;
-
-    type Part<S: Simd> = S::Pairs;
-
-    #[inline(always)]
-    fn part<S: Simd>(&self, simd: S, part: usize) -> S::Pairs {
-        simd.load_words(&self.0[part])
-    }
-
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::Pairs, b: S::Pairs, sum: S::Lanes) -> S::Lanes {
-        simd.dot(a, b, sum)
-    }
-
-    #[inline(always)]
-    fn step<S: Simd>(&self, simd: S, step: usize, pairs: S::Pairs, sum: S::Lanes) -> S::Lanes {
-        simd.dot(pairs, simd.load_words(&self.0[step]), sum)
-    }
-
-    #[inline(always)]
-    fn wide<S: Simd>(&self, simd: S, wide: &Wide, mut sum: S::Lanes) -> S::Lanes {
-        for step in 0..4 {
-            let pairs = simd.load_words(&self.0[step]);
-            sum = simd.mul_add(simd.load(&wide.0[2 * step]), simd.seconds(pairs), sum);
-            sum = simd.mul_add(simd.load(&wide.0[2 * step + 1]), simd.firsts(pairs), sum);
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn of_pairs<S: Simd>(simd: S, pairs: [S::Pairs; 4]) -> Self {
-        let mut group = Self::ZERO;
-        for step in 0..4 {
-            simd.store_pairs(pairs[step], &mut group.0[step]);
-        }
-        group
-    }
-}
-
 /// Rows that are decoded together where they are used often: those of gpt-oss, in `f32`, are 184 KiB,
 /// a part of a second-level cache.
 pub(crate) const ROWS: usize = 16;
-
-/// Vectors that are multiplied with rows in registers at a time.
-pub(crate) const FEW: usize = 4;
-
-/// Products with few vectors: rows are decoded in registers.
-struct Few<'a, W, G> {
-    rows: &'a [W],
-    vectors: &'a [&'a [G]],
-    out: Out<'a>,
-}
-
-impl<W: Source, G: Group> Kernel for Few<'_, W, G> {
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        match *self.vectors {
-            [] => {}
-            [a] => self.vectors(simd, [a]),
-            [a, b] => self.vectors(simd, [a, b]),
-            // One more product costs less than one more kernel.
-            [a, b, c] => self.vectors(simd, [a, b, c, c]),
-            [a, b, c, d, ..] => self.vectors(simd, [a, b, c, d]),
-        }
-    }
-}
-
-impl<W: Source, G: Group> Few<'_, W, G> {
-    #[inline(always)]
-    fn vectors<S: Simd, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
-        // As many sums at once as hide the latency of an addition and leave registers.
-        if S::REGISTERS >= 32 {
-            self.blocks::<S, 4, V>(simd, vectors, Places::Neighbours);
-        } else if V == 1 {
-            self.blocks::<S, 4, V>(simd, vectors, Places::Apart);
-        } else if V == 2 {
-            self.stretches::<S, 2, V>(simd, vectors);
-        } else {
-            self.stretches::<S, 1, V>(simd, vectors);
-        }
-    }
-
-    /// `R` rows at a time.
-    #[inline(always)]
-    fn blocks<S: Simd, const R: usize, const V: usize>(
-        &mut self,
-        simd: S,
-        vectors: [&[G]; V],
-        places: Places,
-    ) {
-        let steps = self.rows.len().div_ceil(R);
-        for step in 0..steps {
-            let indexes: [usize; R] = places.of(step, steps);
-            // What is beyond the last row is filled up with the first.
-            let mut rows = [self.rows[0]; R];
-            for (to, index) in rows.iter_mut().zip(indexes) {
-                *to = self.rows.get(index).copied().unwrap_or(self.rows[0]);
-            }
-            let products = in_registers::<S, W, G, R, V>(simd, &rows, &vectors, places);
-            for (index, products) in indexes.into_iter().zip(products) {
-                let Some(row) = self.rows.get(index) else { break };
-                self.out.put_some(index, 0, &[products], (1, self.vectors.len()));
-                if !row.has_pairs() {
-                    exactly(simd, *row, index, self.vectors, &mut self.out);
-                }
-            }
-        }
-    }
-}
-
-/// Where the rows stand that are read at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Places {
-    /// Next to each other; what comes next is asked for.
-    Neighbours,
-    /// In as many parts of equal size, so that memory is read on and on in each: AMD's Zen 3 reads four or eight such
-    /// streams half as fast again as one, and asking for what comes next disturbs them.
-    Apart,
-}
-
-impl Places {
-    /// The rows of a step; numbers beyond the last row, if any, are at the end.
-    #[inline(always)]
-    pub(super) fn of<const R: usize>(self, step: usize, steps: usize) -> [usize; R] {
-        let mut rows = [0; R];
-        for (place, row) in rows.iter_mut().enumerate() {
-            *row = match self {
-                Self::Neighbours => step * R + place,
-                Self::Apart => place * steps + step,
-            };
-        }
-        rows
-    }
-}
 
 /// Decodes rows to memory.
 struct Decode<'a, W, G> {
@@ -512,51 +284,6 @@ macro_rules! each_row {
 }
 
 pub(super) use each_row;
-
-/// The products of rows that are decoded on the way.
-#[inline(always)]
-fn in_registers<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
-    simd: S,
-    rows: &[W; R],
-    vectors: &[&[G]; V],
-    places: Places,
-) -> [[f32; V]; R] {
-    let groups = rows[0].groups();
-    let mut cut: [&[G]; V] = [&[]; V];
-    for v in 0..V {
-        cut[v] = &vectors[v][..groups];
-    }
-    let mut whole = *rows;
-    for r in 0..R {
-        whole[r] = rows[r].cut(groups);
-    }
-    // The rows that come next, if they lie there.
-    let ahead = R * rows[0].row_bytes();
-    let mut sums = [[simd.splat(0.0); V]; R];
-    for group in 0..groups {
-        each_row!(R, ROW => {
-            if places == Places::Neighbours {
-                whole[ROW].prefetch(simd, group, ahead);
-            }
-            let pairs = whole[ROW].group(simd, group);
-            for step in 0..4 {
-                for v in 0..V {
-                    sums[ROW][v] = cut[v][group].step(simd, step, pairs[step], sums[ROW][v]);
-                }
-            }
-        });
-    }
-    each_row!(R, ROW => {
-        if let Some(pairs) = rows[ROW].tail(simd) {
-            for step in 0..4 {
-                for v in 0..V {
-                    sums[ROW][v] = vectors[v][groups].step(simd, step, pairs[step], sums[ROW][v]);
-                }
-            }
-        }
-    });
-    lane_sums(simd, sums)
-}
 
 /// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums: that of row `r` with
 /// vector `v` to number `r · row_step + v · vector_step`.
