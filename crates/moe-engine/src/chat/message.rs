@@ -178,3 +178,8 @@ mod tests {
         assert_eq!(Message::tool_result("f", "").function(), None);
     }
 }
+
+/// What parts the words of a header: no name contains it.
+pub(super) fn parts_words(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}

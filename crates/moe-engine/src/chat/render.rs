@@ -1,3 +1,4 @@
+use super::message::parts_words;
 use super::tools::{functions_section, namespace_section};
 use super::{
     Channel, ChatError, Conversation, Header, Message, Prompt, Role, SpecialToken, SystemConfig,
@@ -253,8 +254,7 @@ fn check_role(role: &Role) -> Result<(), ChatError> {
 }
 
 fn check_name(what: &'static str, name: &str) -> Result<(), ChatError> {
-    let breaks = |c: char| c.is_whitespace() || c.is_control();
-    if name.is_empty() || name.contains(breaks) {
+    if name.is_empty() || name.contains(parts_words) {
         return Err(ChatError::InvalidName { what, name: name.to_owned(), detail: "" });
     }
     Ok(())

@@ -1,3 +1,4 @@
+use crate::chat::message::parts_words;
 use crate::chat::{Channel, ContentType, Header, Message, Role};
 
 /// A header being read: texts, and the markers before them.
@@ -57,7 +58,7 @@ impl Draft {
             let text = String::from_utf8_lossy(&part.bytes);
             let mut rest: &str = &text;
             self.leading_word(part.marker, &mut rest, &mut header);
-            for word in rest.split_whitespace() {
+            for word in words(rest) {
                 take_word(word, &mut header);
             }
         }
@@ -98,7 +99,7 @@ impl Draft {
                 skip_word(rest);
             }
             Marker::Constrain => {
-                let text = rest.trim_start();
+                let text = rest.trim_start_matches(parts_words);
                 let in_name = |c: char| c.is_alphanumeric() || "_-+./".contains(c);
                 let length = text.find(|c| !in_name(c)).unwrap_or(text.len());
                 let (name, after) = text.split_at(length);
@@ -118,7 +119,7 @@ impl Draft {
                 header.role = role.clone();
                 word == role.as_str()
             }
-            Opener::Start => !word.is_empty() && recipient_of(word).is_none(),
+            Opener::Start => !word.is_empty() && !word.starts_with("to="),
             Opener::Nothing => !matches!(Role::from(word), Role::Tool(_)),
         };
         if named {
@@ -144,11 +145,16 @@ fn recipient_of(word: &str) -> Option<&str> {
     word.strip_prefix("to=").filter(|name| !name.is_empty())
 }
 
+/// Control characters part words as spaces do: a model may say anything, and what it said is rendered again.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(parts_words).filter(|word| !word.is_empty())
+}
+
 fn first_word(text: &str) -> &str {
-    text.split_whitespace().next().unwrap_or_default()
+    words(text).next().unwrap_or_default()
 }
 
 fn skip_word(text: &mut &str) {
-    let start = text.trim_start();
+    let start = text.trim_start_matches(parts_words);
     *text = start.get(first_word(start).len()..).unwrap_or_default();
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{Channel, ContentType};
+use crate::chat::{Channel, ContentType, Conversation, Flavor, RenderOptions};
 
 /// A stream written as text, cut at the markers of released special tokens.
 fn tokens(stream: &str) -> Vec<Piece> {
@@ -182,6 +182,16 @@ fn unknown_words_are_kept() {
 }
 
 #[test]
+fn control_characters_part_the_words_of_a_header() {
+    let odd = &parse("<|channel|>fi\u{f}nal to=\u{7f}f a\u{1}b<|message|>z<|end|>")[0];
+    assert_eq!(odd.header.channel, Some(Channel::Other("fi".into())));
+    assert_eq!(odd.header.recipient, None);
+    assert_eq!(odd.header.content_type.as_ref().unwrap().name, "nal");
+    let given = &parse("<|end|><|start|>to= x<|message|>z<|end|>")[0];
+    assert_eq!(given.header.role, Role::Assistant, "no tool has the name of a part of a header");
+}
+
+#[test]
 fn text_that_spells_a_marker_stays_text() {
     let pieces = [
         Piece::Special(SpecialToken::Channel),
@@ -295,6 +305,14 @@ proptest! {
             events.into_iter().filter(|event| !matches!(event, Event::Delta(_))).collect()
         };
         prop_assert_eq!(no_deltas(events), no_deltas(events_of_cut));
+
+        // A conversation goes on, whatever a model has said.
+        for flavor in [Flavor::Template, Flavor::Library] {
+            let options = RenderOptions { flavor, keep_reasoning: true, ..RenderOptions::default() };
+            let said = messages.iter().cloned();
+            let rendered = said.fold(Conversation::new(), Conversation::message).render(&options);
+            prop_assert!(rendered.is_ok(), "{rendered:?}");
+        }
 
         // The input spells no marker except as a token (`<`, `|` and `>` may come from random bytes).
         let spelled = stream.iter().any(|step| matches!(step, Step::Bytes(b) if b.contains(&b'|')));
