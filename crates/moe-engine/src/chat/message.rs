@@ -150,6 +150,11 @@ impl Message {
     }
 }
 
+/// What parts the words of a header: no name contains it.
+pub(super) fn parts_words(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,9 +182,4 @@ mod tests {
         }
         assert_eq!(Message::tool_result("f", "").function(), None);
     }
-}
-
-/// What parts the words of a header: no name contains it.
-pub(super) fn parts_words(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
 }
