@@ -146,7 +146,7 @@ fn pairs<F: Fixed, const V: usize>(
         sums[v] = [_mm256_set1_epi32(vectors[v].correction()); 2];
     }
     let (low, high) = (&low[..16], &high[..16]);
-    // Four lines a round: sixteen rounds are too many for a CPU to foresee the last.
+    // Four lines a round, as words come in fours.
     for part in 0..usize::min(lines / 4, 4) {
         let (low, high) = (&low[4 * part..][..4], &high[4 * part..][..4]);
         let mut four = [&words[0][part]; V];
