@@ -70,6 +70,16 @@ impl<W: Source, G: Group> Few<'_, W, G> {
         }
     }
 
+    /// The rows with these numbers; the first one in place of those beyond the last.
+    #[inline(always)]
+    fn filled<const R: usize>(&self, indexes: [usize; R]) -> [W; R] {
+        let mut rows = [self.rows[0]; R];
+        for (to, index) in rows.iter_mut().zip(indexes) {
+            *to = self.rows.get(index).copied().unwrap_or(self.rows[0]);
+        }
+        rows
+    }
+
     /// `R` rows at a time.
     #[inline(always)]
     fn blocks<S: Simd, const R: usize, const V: usize>(
@@ -81,11 +91,7 @@ impl<W: Source, G: Group> Few<'_, W, G> {
         let steps = self.rows.len().div_ceil(R);
         for step in 0..steps {
             let indexes: [usize; R] = places.of(step, steps);
-            // What is beyond the last row is filled up with the first.
-            let mut rows = [self.rows[0]; R];
-            for (to, index) in rows.iter_mut().zip(indexes) {
-                *to = self.rows.get(index).copied().unwrap_or(self.rows[0]);
-            }
+            let rows = self.filled(indexes);
             let products = in_registers::<S, W, G, R, V>(simd, &rows, &vectors, places);
             for (index, products) in indexes.into_iter().zip(products) {
                 let Some(row) = self.rows.get(index) else { break };
@@ -133,11 +139,7 @@ impl<W: Source, G: Group> Few<'_, W, G> {
         let steps = self.rows.len().div_ceil(STREAMS);
         for step in 0..steps {
             let indexes: [usize; STREAMS] = Places::Apart.of(step, steps);
-            // What is beyond the last row is filled up with the first.
-            let mut rows = [self.rows[0]; STREAMS];
-            for (to, index) in rows.iter_mut().zip(indexes) {
-                *to = self.rows.get(index).copied().unwrap_or(self.rows[0]);
-            }
+            let rows = self.filled(indexes);
             let mut sums = [[[0.0; 16]; V]; STREAMS];
             for first in (0..groups).step_by(stretch) {
                 let stretch = first..usize::min(first + stretch, groups);
