@@ -39,6 +39,32 @@ pub(super) const fn offset(scale: u8) -> u16 {
 #[inline(always)]
 pub(super) fn all_plain(scales: &[u8]) -> bool {
     let first = *SCALES.start();
+    let plain = |scale: u8| scale.wrapping_sub(first) <= LARGEST - first;
     // Without an early end, so that it can be vectorised.
-    scales.iter().fold(true, |plain, scale| plain & (scale.wrapping_sub(first) <= LARGEST - first))
+    let all = |scales: &[u8]| scales.iter().fold(true, |all, scale| all & plain(*scale));
+    let (whole, rest) = scales.as_chunks::<16>();
+    let whole = whole.iter().fold(true, |whole, scales| whole & all(scales));
+    // The last sixteen again cost less than what is left one by one.
+    whole & scales.last_chunk::<16>().map_or_else(|| all(rest), |last| all(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_plain;
+
+    #[test]
+    fn one_scale_that_is_not_plain_is_found_wherever_it_stands() {
+        for len in 0..50 {
+            let mut scales = vec![2; len];
+            scales.iter_mut().step_by(2).for_each(|scale| *scale = 227);
+            assert!(all_plain(&scales), "{len}");
+            for place in 0..len {
+                for other in [0, 1, 228, 255] {
+                    let kept = std::mem::replace(&mut scales[place], other);
+                    assert!(!all_plain(&scales), "{other} at {place} of {len}");
+                    scales[place] = kept;
+                }
+            }
+        }
+    }
 }

@@ -16,6 +16,17 @@ pub(super) trait Simd: Copy {
 
     fn store(self, lanes: Self::Lanes, to: &mut [f32; 16]);
 
+    /// Parts of [`Lanes`](Self::Lanes) that have registers of their own: a kernel that computes one after the other
+    /// has room for more sums.
+    const PARTS: usize = 1;
+
+    /// Stores one of the [`PARTS`](Self::PARTS) to its place among the sixteen: the optimiser leaves out what only
+    /// others need.
+    #[inline(always)]
+    fn store_part<const PART: usize>(self, lanes: Self::Lanes, to: &mut [f32; 16]) {
+        self.store(lanes, to);
+    }
+
     /// `a·b + c`, rounded once where the instruction set can.
     fn mul_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
 

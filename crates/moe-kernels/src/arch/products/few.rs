@@ -64,9 +64,11 @@ impl<W: Source, G: Group> Few<'_, W, G> {
         } else if V == 1 {
             self.blocks::<S, 4, V>(simd, vectors, Places::Apart);
         } else if V == 2 {
-            self.stretches::<S, 2, V>(simd, vectors);
+            self.stretches::<S, 2, V, 1>(simd, vectors);
+        } else if S::PARTS == 2 {
+            self.stretches::<S, 2, V, 2>(simd, vectors);
         } else {
-            self.stretches::<S, 1, V>(simd, vectors);
+            self.stretches::<S, 1, V, 1>(simd, vectors);
         }
     }
 
@@ -130,10 +132,14 @@ impl Places {
 }
 
 impl<W: Source, G: Group> Few<'_, W, G> {
-    /// `R` rows at a time, of rows that stand apart: a stretch of groups of a few rows after the other. In
-    /// between sums wait in memory.
+    /// `R` rows at a time, of rows that stand apart: a stretch of groups of a few rows after the other, and of that
+    /// one or two `PARTS` of the lanes. In between sums wait in memory.
     #[inline(always)]
-    fn stretches<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, vectors: [&[G]; V]) {
+    fn stretches<S: Simd, const R: usize, const V: usize, const PARTS: usize>(
+        &mut self,
+        simd: S,
+        vectors: [&[G]; V],
+    ) {
         let groups = self.rows.first().map_or(0, |row| row.groups());
         let stretch = (PART / (V * size_of::<G>())).max(1);
         let steps = self.rows.len().div_ceil(STREAMS);
@@ -145,7 +151,13 @@ impl<W: Source, G: Group> Few<'_, W, G> {
                 let stretch = first..usize::min(first + stretch, groups);
                 let rows = rows.as_chunks::<R>().0.iter();
                 for (rows, sums) in rows.zip(sums.chunks_exact_mut(R)) {
-                    add::<S, W, G, R, V>(simd, rows, &vectors, stretch.clone(), sums);
+                    let (vectors, stretch) = (&vectors, stretch.clone());
+                    if PARTS == 1 {
+                        add::<S, W, G, R, V, ALL>(simd, rows, vectors, stretch, sums);
+                    } else {
+                        add::<S, W, G, R, V, 0>(simd, rows, vectors, stretch.clone(), sums);
+                        add::<S, W, G, R, V, 1>(simd, rows, vectors, stretch, sums);
+                    }
                 }
             }
             for (index, sums) in indexes.into_iter().zip(&sums) {
@@ -172,9 +184,13 @@ impl<W: Source, G: Group> Few<'_, W, G> {
     }
 }
 
-/// Adds the products of some groups to the sums, and asks for as many groups that follow them.
+/// In place of a part of the lanes: all of them.
+const ALL: usize = usize::MAX;
+
+/// Adds the products of some groups to a part of the sums. With [`ALL`] or the first part, asks for as many groups
+/// that follow them.
 #[inline(always)]
-fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
+fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize, const PART: usize>(
     simd: S,
     rows: &[W; R],
     vectors: &[&[G]; V],
@@ -196,19 +212,32 @@ fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize>(
     // Where rows stand apart, the next one follows the end of each.
     let ahead = stretch.len() * (rows[0].row_bytes() / rows[0].groups().max(1));
     for group in stretch {
+        // Before all loads: the optimiser moves none of them over a prefetch, and would keep them too long.
+        if PART == 0 || PART == ALL {
+            each_row!(R, ROW => {
+                whole[ROW].prefetch(simd, group, ahead);
+            });
+        }
+        let mut pairs = [whole[0].group(simd, group); R];
         each_row!(R, ROW => {
-            whole[ROW].prefetch(simd, group, ahead);
-            let pairs = whole[ROW].group(simd, group);
-            for step in 0..4 {
-                for v in 0..V {
-                    lanes[ROW][v] = cut[v][group].step(simd, step, pairs[step], lanes[ROW][v]);
-                }
-            }
+            pairs[ROW] = whole[ROW].group(simd, group);
         });
+        for step in 0..4 {
+            for v in 0..V {
+                each_row!(R, ROW => {
+                    let sum = lanes[ROW][v];
+                    lanes[ROW][v] = cut[v][group].step(simd, step, pairs[ROW][step], sum);
+                });
+            }
+        }
     }
     for r in 0..R {
         for v in 0..V {
-            simd.store(lanes[r][v], &mut sums[r][v]);
+            if PART == ALL {
+                simd.store(lanes[r][v], &mut sums[r][v]);
+            } else {
+                simd.store_part::<PART>(lanes[r][v], &mut sums[r][v]);
+            }
         }
     }
 }

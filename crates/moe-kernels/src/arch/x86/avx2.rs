@@ -60,6 +60,15 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(halves[1].as_mut_ptr(), lanes[1]) };
     }
 
+    const PARTS: usize = 2;
+
+    #[inline(always)]
+    fn store_part<const PART: usize>(self, lanes: [__m256; 2], to: &mut [f32; 16]) {
+        let (halves, _) = to.as_chunks_mut::<8>();
+        // SAFETY: `self` is proof of AVX; eight elements are writable, the alignment is free.
+        unsafe { _mm256_storeu_ps(halves[PART].as_mut_ptr(), lanes[PART]) };
+    }
+
     #[inline(always)]
     fn mul_add(self, a: [__m256; 2], b: [__m256; 2], c: [__m256; 2]) -> [__m256; 2] {
         // SAFETY: `self` is proof of FMA.
