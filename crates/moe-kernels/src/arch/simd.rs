@@ -16,14 +16,14 @@ pub(super) trait Simd: Copy {
 
     fn store(self, lanes: Self::Lanes, to: &mut [f32; 16]);
 
-    /// Parts of [`Lanes`](Self::Lanes) that have registers of their own: a kernel that computes one after the other
+    /// Two where the halves of [`Lanes`](Self::Lanes) have registers of their own, else one: a kernel that computes one after the other
     /// has room for more sums.
-    const PARTS: usize = 1;
+    const HALVES: usize = 1;
 
-    /// Stores one of the [`PARTS`](Self::PARTS) to its place among the sixteen: the optimiser leaves out what only
+    /// Stores one of the [`HALVES`](Self::HALVES) to its place among the sixteen: the optimiser leaves out what only
     /// others need.
     #[inline(always)]
-    fn store_part<const PART: usize>(self, lanes: Self::Lanes, to: &mut [f32; 16]) {
+    fn store_half<const HALF: usize>(self, lanes: Self::Lanes, to: &mut [f32; 16]) {
         self.store(lanes, to);
     }
 

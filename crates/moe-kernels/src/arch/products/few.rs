@@ -65,7 +65,7 @@ impl<W: Source, G: Group> Few<'_, W, G> {
             self.blocks::<S, 4, V>(simd, vectors, Places::Apart);
         } else if V == 2 {
             self.stretches::<S, 2, V, 1>(simd, vectors);
-        } else if S::PARTS == 2 {
+        } else if S::HALVES == 2 {
             self.stretches::<S, 2, V, 2>(simd, vectors);
         } else {
             self.stretches::<S, 1, V, 1>(simd, vectors);
@@ -133,9 +133,9 @@ impl Places {
 
 impl<W: Source, G: Group> Few<'_, W, G> {
     /// `R` rows at a time, of rows that stand apart: a stretch of groups of a few rows after the other, and of that
-    /// one or two `PARTS` of the lanes. In between sums wait in memory.
+    /// all lanes or one of two `HALVES` after the other. In between sums wait in memory.
     #[inline(always)]
-    fn stretches<S: Simd, const R: usize, const V: usize, const PARTS: usize>(
+    fn stretches<S: Simd, const R: usize, const V: usize, const HALVES: usize>(
         &mut self,
         simd: S,
         vectors: [&[G]; V],
@@ -152,7 +152,7 @@ impl<W: Source, G: Group> Few<'_, W, G> {
                 let rows = rows.as_chunks::<R>().0.iter();
                 for (rows, sums) in rows.zip(sums.chunks_exact_mut(R)) {
                     let (vectors, stretch) = (&vectors, stretch.clone());
-                    if PARTS == 1 {
+                    if HALVES == 1 {
                         add::<S, W, G, R, V, ALL>(simd, rows, vectors, stretch, sums);
                     } else {
                         add::<S, W, G, R, V, 0>(simd, rows, vectors, stretch.clone(), sums);
@@ -184,13 +184,13 @@ impl<W: Source, G: Group> Few<'_, W, G> {
     }
 }
 
-/// In place of a part of the lanes: all of them.
+/// In place of a half of the lanes: all of them.
 const ALL: usize = usize::MAX;
 
-/// Adds the products of some groups to a part of the sums. With [`ALL`] or the first part, asks for as many groups
+/// Adds the products of some groups to a half of the sums. With [`ALL`] or the first half, asks for as many groups
 /// that follow them.
 #[inline(always)]
-fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize, const PART: usize>(
+fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize, const HALF: usize>(
     simd: S,
     rows: &[W; R],
     vectors: &[&[G]; V],
@@ -213,7 +213,7 @@ fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize, const PART:
     let ahead = stretch.len() * (rows[0].row_bytes() / rows[0].groups().max(1));
     for group in stretch {
         // Before all loads: the optimiser moves none of them over a prefetch, and would keep them too long.
-        if PART == 0 || PART == ALL {
+        if HALF == 0 || HALF == ALL {
             each_row!(R, ROW => {
                 whole[ROW].prefetch(simd, group, ahead);
             });
@@ -233,10 +233,10 @@ fn add<S: Simd, W: Source, G: Group, const R: usize, const V: usize, const PART:
     }
     for r in 0..R {
         for v in 0..V {
-            if PART == ALL {
+            if HALF == ALL {
                 simd.store(lanes[r][v], &mut sums[r][v]);
             } else {
-                simd.store_part::<PART>(lanes[r][v], &mut sums[r][v]);
+                simd.store_half::<HALF>(lanes[r][v], &mut sums[r][v]);
             }
         }
     }

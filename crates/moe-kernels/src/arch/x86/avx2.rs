@@ -60,13 +60,13 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(halves[1].as_mut_ptr(), lanes[1]) };
     }
 
-    const PARTS: usize = 2;
+    const HALVES: usize = 2;
 
     #[inline(always)]
-    fn store_part<const PART: usize>(self, lanes: [__m256; 2], to: &mut [f32; 16]) {
+    fn store_half<const HALF: usize>(self, lanes: [__m256; 2], to: &mut [f32; 16]) {
         let (halves, _) = to.as_chunks_mut::<8>();
         // SAFETY: `self` is proof of AVX; eight elements are writable, the alignment is free.
-        unsafe { _mm256_storeu_ps(halves[PART].as_mut_ptr(), lanes[PART]) };
+        unsafe { _mm256_storeu_ps(halves[HALF].as_mut_ptr(), lanes[HALF]) };
     }
 
     #[inline(always)]
