@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use crate::Rounding;
 #[cfg(target_arch = "x86_64")]
 use crate::arch::Tiled;
-use crate::arch::{BLOCK, Fixed, Fixed8, Fixed16, GROUP, Level, Narrow, Order, Vectors, Wide};
+use crate::arch::{
+    BLOCK, Fixed, Fixed8, Fixed16, GROUP, Level, Narrow, Order, Vectors, Wide, by_lane,
+};
 
 /// Vectors of equal length, made ready once for all tasks of a product.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) enum Inputs<'a> {
     Plain(Vec<&'a [f32]>),
     /// In the order of the weights, in `f32`; so many groups each.
     Wide(Vec<Wide>, usize),
+    /// The same, and lane by lane as well.
+    ByLane(Vec<Wide>, Vec<f32>, usize),
     /// In the order of the weights, in bf16; so many groups each.
     Narrow(Vec<Narrow>, usize),
     /// As integers; so many blocks each.
@@ -38,6 +42,7 @@ pub(crate) enum Form {
 pub(crate) enum Chosen<'a> {
     Plain(Vec<&'a [f32]>),
     Wide(Vec<&'a [Wide]>),
+    ByLane(Vec<&'a [Wide]>, Vec<&'a [f32]>),
     Narrow(Vec<&'a [Narrow]>),
     Fixed16(Vec<&'a [Fixed16]>),
     Fixed8(Vec<&'a [Fixed8]>),
@@ -75,7 +80,13 @@ impl<'a> Inputs<'a> {
             Self::Narrow(packed(&vectors, groups, Narrow::ZERO, pack), groups)
         } else {
             let pack = |elements: &[f32; GROUP]| Wide::new(order, elements);
-            Self::Wide(packed(&vectors, groups, Wide::ZERO, pack), groups)
+            let wide = packed(&vectors, groups, Wide::ZERO, pack);
+            if Level::current().prefers_lanes() && vectors.len() > Level::current().few() {
+                let lanes = lane_by_lane(&wide, groups);
+                Self::ByLane(wide, lanes, groups)
+            } else {
+                Self::Wide(wide, groups)
+            }
         }
     }
 
@@ -84,6 +95,11 @@ impl<'a> Inputs<'a> {
         match self {
             Self::Plain(vectors) => Chosen::Plain(indexes.map(|index| vectors[index]).collect()),
             Self::Wide(data, groups) => Chosen::Wide(cut(data, *groups, indexes)),
+            Self::ByLane(data, lanes, groups) => {
+                let indexes: Vec<_> = indexes.collect();
+                let wide = cut(data, *groups, indexes.iter().copied());
+                Chosen::ByLane(wide, cut(lanes, *groups * GROUP, indexes.into_iter()))
+            }
             Self::Fixed16(data, blocks) => Chosen::Fixed16(cut(data, *blocks, indexes)),
             Self::Fixed8(data, blocks) => Chosen::Fixed8(cut(data, *blocks, indexes)),
             Self::Narrow(data, groups) => {
@@ -104,6 +120,9 @@ impl Chosen<'_> {
         match self {
             Self::Plain(vectors) => Part::Plain(&vectors[places]),
             Self::Wide(vectors) => Part::Packed(Vectors::Wide(&vectors[places])),
+            Self::ByLane(wide, lanes) => {
+                Part::Packed(Vectors::ByLane(&wide[places.clone()], &lanes[places]))
+            }
             Self::Narrow(vectors) => Part::Packed(Vectors::Narrow(&vectors[places])),
             Self::Fixed16(vectors) => Part::Fixed16(&vectors[places]),
             Self::Fixed8(vectors) => Part::Fixed8(&vectors[places]),
@@ -115,6 +134,15 @@ impl Chosen<'_> {
 
 fn cut<T>(data: &[T], groups: usize, indexes: impl Iterator<Item = usize>) -> Vec<&[T]> {
     indexes.map(|index| &data[index * groups..][..groups]).collect()
+}
+
+fn lane_by_lane(vectors: &[Wide], groups: usize) -> Vec<f32> {
+    let mut lanes = vec![0.0; vectors.len() * GROUP];
+    if groups > 0 {
+        let to = lanes.par_chunks_mut(groups * GROUP);
+        to.zip(vectors.par_chunks(groups)).for_each(|(to, vector)| by_lane(vector, to));
+    }
+    lanes
 }
 
 fn packed<T: Copy + Send, const N: usize>(

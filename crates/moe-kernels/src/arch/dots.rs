@@ -44,7 +44,6 @@ impl Out<'_> {
 
     /// Writes the products of rows with one vector.
     #[inline(always)]
-    #[cfg(target_arch = "x86_64")]
     pub(super) fn put_rows(&mut self, row: usize, vector: usize, products: &[f32]) {
         let at = row * self.row_step + vector * self.vector_step;
         let places = self.data.get_mut(at..).unwrap_or_default();

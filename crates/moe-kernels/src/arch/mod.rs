@@ -36,7 +36,7 @@ pub(crate) use dots::{Out, dots};
 pub(crate) use fixed::{BLOCK, BlockRow, Fixed, Fixed8, Fixed16, FixedPanel, fixed_products};
 pub use level::Level;
 pub(crate) use order::{GROUP, Narrow, Order, Wide};
-pub(crate) use products::{FEW, Panel, ROWS, Stored, Vectors, products};
+pub(crate) use products::{FEW, Panel, ROWS, Stored, Vectors, by_lane, products};
 pub(crate) use round::{bf16, to_bf16};
 pub(crate) use rows::Rows;
 pub(crate) use softmax::{Softmax, softmax};

@@ -1,9 +1,9 @@
 //! Products of stored rows with packed vectors.
 
+mod by_lane;
 mod decoded;
 mod few;
 mod group;
-mod stretches;
 
 use std::ops::Range;
 
@@ -16,6 +16,8 @@ use super::source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row, Source};
 #[cfg(target_arch = "x86_64")]
 use super::x86::amx;
 use super::{Level, Out};
+use by_lane::Strip;
+pub(crate) use by_lane::by_lane;
 pub(crate) use few::FEW;
 use few::few_at_a_time;
 pub(super) use group::Group;
@@ -35,6 +37,8 @@ pub(crate) enum Stored<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Vectors<'a> {
     Wide(&'a [&'a [Wide]]),
+    /// The same, and lane by lane as well.
+    ByLane(&'a [&'a [Wide]], &'a [&'a [f32]]),
     Narrow(&'a [&'a [Narrow]]),
     /// For tiles, which have an order of their own.
     #[cfg(target_arch = "x86_64")]
@@ -46,8 +50,7 @@ pub(crate) enum Vectors<'a> {
 pub(crate) struct Panel {
     wide: Vec<Wide>,
     narrow: Vec<Narrow>,
-    /// Sums that wait for the next stretch.
-    sums: Vec<[f32; 16]>,
+    strip: Strip,
     #[cfg(target_arch = "x86_64")]
     tiles: amx::Scratch,
 }
@@ -82,12 +85,12 @@ fn of_rows<W: Source>(
     out: Out<'_>,
 ) {
     match vectors {
-        Vectors::Wide(vectors) => {
-            in_groups(level, rows, vectors, (&mut panel.wide, &mut panel.sums), out);
+        Vectors::Wide(vectors) => in_groups(level, rows, vectors, &mut panel.wide, out),
+        Vectors::ByLane(vectors, lanes) if vectors.len() > level.few() => {
+            lane_by_lane(level, rows, (vectors, lanes), &mut panel.strip, out);
         }
-        Vectors::Narrow(vectors) => {
-            in_groups(level, rows, vectors, (&mut panel.narrow, &mut panel.sums), out);
-        }
+        Vectors::ByLane(vectors, _) => few_at_a_time(level, rows, vectors, out),
+        Vectors::Narrow(vectors) => in_groups(level, rows, vectors, &mut panel.narrow, out),
         #[cfg(target_arch = "x86_64")]
         Vectors::Tiled(vectors) => amx::products(rows, vectors, &mut panel.tiles, out),
     }
@@ -97,7 +100,7 @@ fn in_groups<W: Source, G: Group>(
     level: Level,
     rows: &[W],
     vectors: &[&[G]],
-    (panel, sums): (&mut Vec<G>, &mut Vec<[f32; 16]>),
+    panel: &mut Vec<G>,
     mut out: Out<'_>,
 ) {
     if vectors.len() <= level.few() {
@@ -111,12 +114,24 @@ fn in_groups<W: Source, G: Group>(
         }
         G::run(level, Decode { rows, panel });
         let first = block * ROWS;
-        let products =
-            PanelProducts { panel, first, rows: rows.len(), vectors, sums, out: &mut out };
+        let products = PanelProducts { panel, first, rows: rows.len(), vectors, out: &mut out };
         G::run(level, products);
         for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
             G::run(level, Exactly { row: *row, index: first + i, vectors, out: &mut out });
         }
+    }
+}
+
+fn lane_by_lane<W: Source>(
+    level: Level,
+    rows: &[W],
+    (vectors, lanes): (&[&[Wide]], &[&[f32]]),
+    strip: &mut Strip,
+    mut out: Out<'_>,
+) {
+    by_lane::products(level, rows, lanes, strip, &mut out);
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
+        level.run_wide(Exactly { row: *row, index, vectors, out: &mut out });
     }
 }
 
@@ -157,7 +172,6 @@ struct PanelProducts<'a, 'o, G> {
     first: usize,
     rows: usize,
     vectors: &'a [&'a [G]],
-    sums: &'a mut Vec<[f32; 16]>,
     out: &'a mut Out<'o>,
 }
 
@@ -167,9 +181,9 @@ impl<G: Group> Kernel for PanelProducts<'_, '_, G> {
         if S::REGISTERS >= 32 {
             self.vectors::<S, 4, 6>(simd);
         } else if S::REGISTERS >= 8 {
-            self.stretches::<S, 2, 3>(simd);
+            self.vectors::<S, 2, 3>(simd);
         } else {
-            self.stretches::<S, 1, 2>(simd);
+            self.vectors::<S, 1, 2>(simd);
         }
     }
 }

@@ -56,6 +56,24 @@ pub(super) trait Simd: Copy {
 
     fn store_pairs(self, pairs: Self::Pairs, to: &mut [u32; 16]);
 
+    /// Pair `c` of row `r` becomes pair `r` of row `c`.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::Pairs; 16]) -> [Self::Pairs; 16] {
+        let mut words = [[0; 16]; 16];
+        for row in 0..16 {
+            self.store_pairs(rows[row], &mut words[row]);
+        }
+        let mut columns = rows;
+        for column in 0..16 {
+            let mut of_rows = [0; 16];
+            for row in 0..16 {
+                of_rows[row] = words[row][column];
+            }
+            columns[column] = self.load_words(&of_rows);
+        }
+        columns
+    }
+
     /// The first of every pair, exactly.
     fn firsts(self, pairs: Self::Pairs) -> Self::Lanes;
 

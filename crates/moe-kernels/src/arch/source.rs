@@ -17,6 +17,9 @@ pub(super) trait Source: Copy {
     /// Bytes from this row to the next where they lie in one piece.
     fn row_bytes(self) -> usize;
 
+    /// Where the row begins.
+    fn start(self) -> *const u8;
+
     /// A whole group.
     fn group<S: Simd>(self, simd: S, group: usize) -> [S::Pairs; 4];
 
@@ -74,6 +77,11 @@ impl Source for Bf16Row<'_> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         size_of_val(self.whole) + self.rest.len()
+    }
+
+    #[inline(always)]
+    fn start(self) -> *const u8 {
+        self.whole.as_ptr().cast()
     }
 
     #[inline(always)]
@@ -149,6 +157,11 @@ impl Source for Mxfp4Row<'_> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         size_of_val(self.codes) + self.rest.len()
+    }
+
+    #[inline(always)]
+    fn start(self) -> *const u8 {
+        self.codes.as_ptr().cast()
     }
 
     #[inline(always)]
@@ -264,6 +277,11 @@ impl Source for CodedRow<'_> {
     }
 
     #[inline(always)]
+    fn start(self) -> *const u8 {
+        self.whole.as_ptr().cast()
+    }
+
+    #[inline(always)]
     fn group<S: Simd>(self, simd: S, group: usize) -> [S::Pairs; 4] {
         let (parts, _) = self.whole[group].as_chunks::<64>();
         let (lower, _) = parts[1..].as_flattened().as_chunks::<GROUP>();
@@ -356,6 +374,11 @@ impl Source for Int8Row<'_> {
     #[inline(always)]
     fn row_bytes(self) -> usize {
         size_of_val(self.codes) + self.rest.len()
+    }
+
+    #[inline(always)]
+    fn start(self) -> *const u8 {
+        self.codes.as_ptr().cast()
     }
 
     #[inline(always)]

@@ -15,9 +15,9 @@ pub(super) fn products(
     panel: &mut Panel,
     mut out: Out<'_>,
 ) {
-    let Vectors::Wide(vectors) = vectors else { return };
+    let (Vectors::Wide(vectors) | Vectors::ByLane(vectors, _)) = vectors else { return };
     let groups = vectors.first().map_or(0, |vector| vector.len());
-    let Panel { wide, sums, .. } = panel;
+    let Panel { wide, .. } = panel;
     for (block, rows) in rows.chunks(ROWS).enumerate() {
         let len = rows.len().next_multiple_of(4) * groups;
         if wide.len() < len {
@@ -29,7 +29,7 @@ pub(super) fn products(
             }
         }
         let (first, rows) = (block * ROWS, rows.len());
-        let products = PanelProducts { panel: wide, first, rows, vectors, sums, out: &mut out };
+        let products = PanelProducts { panel: wide, first, rows, vectors, out: &mut out };
         Wide::run(level, products);
     }
 }

@@ -4,11 +4,12 @@ use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T0, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_add_ps,
     _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_movehdup_ps, _mm256_or_si256, _mm256_permute2f128_ps, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8, _mm256_shuffle_epi8,
-    _mm256_shuffle_ps, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
-    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_subs_epu16,
-    _mm256_unpackhi_epi8, _mm256_unpacklo_epi8,
+    _mm256_movehdup_ps, _mm256_or_si256, _mm256_permute2f128_ps, _mm256_permute2x128_si256,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi8,
+    _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_slli_epi16, _mm256_slli_epi32,
+    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi16,
+    _mm256_subs_epu16, _mm256_unpackhi_epi8, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi8, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use crate::arch::mxfp4::{OFFSET, VALUES};
@@ -127,6 +128,25 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn transpose(self, rows: [[__m256i; 2]; 16]) -> [[__m256i; 2]; 16] {
+        let mut columns = rows;
+        for half in 0..2 {
+            for other in 0..2 {
+                let mut eight = [rows[0][0]; 8];
+                for row in 0..8 {
+                    eight[row] = rows[8 * other + row][half];
+                }
+                // SAFETY: `self` is proof of AVX2.
+                let eight = unsafe { transposed(eight) };
+                for column in 0..8 {
+                    columns[8 * half + column][other] = eight[column];
+                }
+            }
+        }
+        columns
+    }
+
+    #[inline(always)]
     fn firsts(self, [low, high]: [__m256i; 2]) -> [__m256; 2] {
         // SAFETY: `self` is proof of AVX2.
         let low = unsafe { firsts(low) };
@@ -190,6 +210,35 @@ impl Simd for Avx2 {
         // SAFETY: a prefetch of any address does nothing that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
+}
+
+/// Word `c` of row `r` becomes word `r` of row `c`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transposed(rows: [__m256i; 8]) -> [__m256i; 8] {
+    // Of rows in twos, words 0, 1, 4, 5 in turn and words 2, 3, 6, 7.
+    let mut twos = rows;
+    for two in 0..4 {
+        let (a, b) = (rows[2 * two], rows[2 * two + 1]);
+        twos[2 * two] = _mm256_unpacklo_epi32(a, b);
+        twos[2 * two + 1] = _mm256_unpackhi_epi32(a, b);
+    }
+    // Of rows in fours, a word of the lower half and the one four places on.
+    let mut fours = rows;
+    for four in 0..2 {
+        for high in 0..2 {
+            let (a, b) = (twos[4 * four + high], twos[4 * four + 2 + high]);
+            fours[4 * four + 2 * high] = _mm256_unpacklo_epi64(a, b);
+            fours[4 * four + 2 * high + 1] = _mm256_unpackhi_epi64(a, b);
+        }
+    }
+    let mut columns = rows;
+    for column in 0..4 {
+        let (a, b) = (fours[column], fours[4 + column]);
+        columns[column] = _mm256_permute2x128_si256::<0x20>(a, b);
+        columns[4 + column] = _mm256_permute2x128_si256::<0x31>(a, b);
+    }
+    columns
 }
 
 #[inline]
