@@ -163,11 +163,11 @@ impl Kernel for Products<'_, '_> {
                 lane_of(simd, elements, vectors, at, sums, (next.rows[lane], lines));
             }
             for v in 0..count {
-                let mut lanes = [[0.0; ROWS]; 16];
+                let mut of_lanes = [[0.0; ROWS]; 16];
                 for lane in 0..16 {
-                    lanes[lane] = sums[lane * count + v];
+                    of_lanes[lane] = sums[lane * count + v];
                 }
-                out.put_rows(first, block * TOGETHER + v, &sum(&lanes)[..rows]);
+                out.put_rows(first, block * TOGETHER + v, &sum(&of_lanes)[..rows]);
             }
         }
     }
