@@ -42,6 +42,11 @@ fn sums<F: Fixed, const V: usize>(rows: &[BlockRow<'_>; STRIP], vectors: [&[F]; 
     let codes = cut.map(|row| row.codes.as_chunks::<4>());
     let scales = cut.map(|row| row.scales.as_chunks::<4>());
     let elements = vectors.map(|vector| vector.as_chunks::<4>());
+    // A row has one or two lines of scales, which are needed at once where the next row begins.
+    for row in &cut {
+        prefetch(row.scales.as_ptr().wrapping_add(blocks));
+        prefetch(row.scales.as_ptr().wrapping_add(blocks + 64));
+    }
     let mut sums = [_mm256_setzero_ps(); V];
     for four in 0..blocks / 4 {
         let mut words = [0; STRIP];
