@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use measure::{Bench, Subject};
-use model::DeviceArgs;
+use model::{DeviceArgs, FormArgs};
 use moe_bench::{Chip, Grid, Rates, Report, Schedule, Style, Thresholds, Watch};
 use moe_engine::{Options, Precision};
 use terminal::{Outcome, complain, print, say};
@@ -39,6 +39,8 @@ struct Args {
     /// How activations are rounded: f32, bf16, f16 [default: f32,bf16, on an NPU bf16]
     #[arg(long, value_delimiter = ',')]
     precision: Vec<Precision>,
+    #[command(flatten)]
+    form: FormArgs,
     /// Tokens that each sequence goes on with
     #[arg(long, default_value_t = 32)]
     generate: usize,
@@ -117,12 +119,12 @@ fn run(args: &Args) -> Outcome {
         [] => vec![Precision::F32, Precision::Bf16],
         given => given.to_vec(),
     };
-    let threads = args.threads;
-    let bench = Bench { subject: &subject, device: &device, threads, schedule, interrupted };
+    let options = args.form.applied(Options { threads: args.threads, ..Options::default() })?;
+    let form = args.form.words();
+    let bench = Bench { subject: &subject, device: &device, options, form, schedule, interrupted };
     let keys = args.seq.first().copied().unwrap_or(0) + args.generate;
     if device.plans() {
-        let options = Options { precision: device.precision(), ..Options::default() };
-        device.show_plan(subject.path(), &options)?;
+        device.show_plan(subject.path(), &bench.options(device.precision()))?;
         if args.roofline {
             print(&format!("\n{}", bench.roofline(&args.batch, keys)?))?;
         }

@@ -35,6 +35,18 @@ fn refused(args: &[&str], reason: &str) {
 }
 
 #[test]
+fn a_model_in_fewer_bits_says_so() {
+    let model = Tiny::builder().build();
+    let model = model.path().to_str().unwrap();
+    let form = ["--precision", "bf16", "--dense", "int8", "--activations", "int8", "--profile"];
+    let text = printed(&bench(&[&GRID[..], &["--model", model], &form].concat()));
+    let words = ", dense weights in int8, activations of experts in int8";
+    let device = text.lines().find(|line| line.starts_with("device ")).unwrap();
+    assert!(device.ends_with(words), "{text}");
+    assert!(text.contains("   experts  "), "{text}");
+}
+
+#[test]
 fn every_case_in_every_form() {
     let model = Tiny::builder().build();
     let folder = tempfile::tempdir().unwrap();
@@ -93,5 +105,6 @@ fn what_cannot_be_is_refused_before_time_is_spent() {
     let model = Tiny::builder().build();
     let model = model.path().to_str().unwrap();
     refused(&["--model", model, "--batch", "1", "--seq", "99999999"], "the model has");
+    refused(&["--model", model, "--repack-file", "weights.bin"], "--repack-file: in which form?");
     refused(&["--model", model, "--batch", "0", "--seq", "4"], "batch is 0");
 }

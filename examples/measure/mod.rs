@@ -58,7 +58,10 @@ impl Subject {
 pub(crate) struct Bench<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) device: &'a DeviceArgs,
-    pub(crate) threads: Option<usize>,
+    /// Of all precisions.
+    pub(crate) options: Options,
+    /// What of the model is not as it is stored.
+    pub(crate) form: Vec<&'static str>,
     pub(crate) schedule: Schedule,
     pub(crate) interrupted: Arc<AtomicBool>,
 }
@@ -96,8 +99,9 @@ impl Task for Sweep<'_> {
 }
 
 impl Bench<'_> {
-    fn options(&self, precision: Precision) -> Options {
-        Options { precision, threads: self.threads, ..Options::default() }
+    /// How the model is opened for a precision.
+    pub(crate) fn options(&self, precision: Precision) -> Options {
+        Options { precision, ..self.options.clone() }
     }
 
     /// The model's sizes.
@@ -105,7 +109,11 @@ impl Bench<'_> {
         let config = Config::open(&self.subject.folder)?;
         let device = match self.device.chip()? {
             Some(_) => self.plan()?.1,
-            None => Cpu::new(&config, precision, self.threads)?.capabilities().device,
+            None => {
+                let cpu = Cpu::new(&config, precision, self.options.threads)?;
+                let words = self.form.iter().map(|word| format!(", {word}"));
+                cpu.capabilities().device + &words.collect::<String>()
+            }
         };
         Ok(ModelFacts::from_config(&config, &*self.subject.name, self.subject.synthetic, device))
     }
@@ -158,7 +166,8 @@ impl Bench<'_> {
         let path = &self.subject.path;
         let config = Config::open(&self.subject.folder)?;
         let weights = Weights::open(path, &config, false)?;
-        let backend = Profiled::new(Cpu::new(&config, precision, self.threads)?);
+        let cpu = Cpu::new(&config, precision, options.threads)?.with_dense(options.dense);
+        let backend = Profiled::new(cpu);
         let model = Model::with_backend(path, config, weights, backend, &options)?;
         let steps = profile(&model, &case, self.schedule.seed)?;
         report.profiles.push(Profile { precision: precision.name().to_owned(), case, steps });

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod device;
+mod form;
 mod sampling;
 mod tiny;
 
@@ -11,13 +12,14 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use moe_engine::tokenizer::{HfTokenizer, Tokenizer, check_vocabulary};
-use moe_engine::{Activations, Config, Options, Precision, Repack, locate};
+use moe_engine::{Config, Options, Precision, locate};
 use tempfile::TempDir;
 
 use crate::terminal::Outcome;
 pub use device::{DeviceArgs, Task};
+pub use form::FormArgs;
 pub use sampling::SamplingArgs;
 pub use tiny::{is_synthetic, larger_shape, write_weights};
 
@@ -33,20 +35,8 @@ pub struct ModelArgs {
     /// How activations are rounded: f32 (exact), bf16 or f16 [default: f32, on an NPU bf16]
     #[arg(long)]
     pub precision: Option<Precision>,
-    /// The form of the attention's projections and the head: stored, coded (twelve bits a weight instead of
-    /// sixteen, without loss) or int8
-    #[arg(long, default_value = "stored")]
-    pub dense: Dense,
-    /// The same as --dense coded
-    #[arg(long, conflicts_with = "dense")]
-    pub repack: bool,
-    /// How activations meet the experts' MXFP4 weights: exact (as --precision has them) or int8 (eight bits,
-    /// as other engines round them: faster without instructions for bf16, less accurate)
-    #[arg(long, default_value = "exact")]
-    pub activations: ActivationForm,
-    /// Keep the weights in that form in a file: made if it is not there, used at once if it is
-    #[arg(long, value_name = "FILE")]
-    pub repack_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub form: FormArgs,
     /// Threads that compute; all cores if not given
     #[arg(long)]
     pub threads: Option<usize>,
@@ -56,40 +46,6 @@ pub struct ModelArgs {
     /// Read every weight first, and refuse NaN
     #[arg(long)]
     pub check: bool,
-}
-
-/// The form of dense weights.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Dense {
-    Stored,
-    Coded,
-    Int8,
-}
-
-impl Dense {
-    fn repack(self) -> Option<Repack> {
-        match self {
-            Self::Stored => None,
-            Self::Coded => Some(Repack::Coded),
-            Self::Int8 => Some(Repack::Int8),
-        }
-    }
-}
-
-/// The form of activations.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ActivationForm {
-    Exact,
-    Int8,
-}
-
-impl From<ActivationForm> for Activations {
-    fn from(form: ActivationForm) -> Self {
-        match form {
-            ActivationForm::Exact => Self::Exact,
-            ActivationForm::Int8 => Self::Int8,
-        }
-    }
 }
 
 /// A checkpoint with the tokenizer that lies beside it, if one does.
@@ -109,22 +65,14 @@ impl ModelArgs {
         let made = if self.model.is_some() { None } else { Some(tiny::make()?) };
         let made_path = made.as_ref().map(TempDir::path);
         let path = self.model.as_deref().or(made_path).unwrap_or(Path::new(""));
-        let dense = if self.repack { Some(Repack::Coded) } else { self.dense.repack() };
-        if self.repack_file.is_some() && dense.is_none() {
-            return Err(
-                "--repack-file: in which form? give --repack, --dense coded or --dense int8".into(),
-            );
-        }
         let device = self.device.decided();
-        let options = Options {
+        let options = self.form.applied(Options {
             precision: self.precision.unwrap_or_else(|| device.precision()),
-            dense,
-            repack_file: self.repack_file.clone(),
-            activations: self.activations.into(),
             threads: self.threads,
             chunk: self.chunk,
             check: self.check,
-        };
+            ..Options::default()
+        })?;
         // The tokenizer stays where it is, also beside an `original/`.
         let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let (path, folder) = locate(path)?;
