@@ -119,7 +119,8 @@ fn run(args: &Args) -> Outcome {
         [] => vec![Precision::F32, Precision::Bf16],
         given => given.to_vec(),
     };
-    let options = args.form.applied(Options { threads: args.threads, ..Options::default() })?;
+    let mut options = Options { threads: args.threads, ..Options::default() };
+    args.form.apply(&mut options)?;
     let form = args.form.words();
     let bench = Bench { subject: &subject, device: &device, options, form, schedule, interrupted };
     let keys = args.seq.first().copied().unwrap_or(0) + args.generate;

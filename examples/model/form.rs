@@ -41,19 +41,21 @@ enum ActivationForm {
 }
 
 impl FormArgs {
-    /// The options with these.
-    pub fn applied(&self, options: Options) -> Result<Options, Box<dyn Error>> {
+    /// Puts these into options.
+    pub fn apply(&self, options: &mut Options) -> Result<(), Box<dyn Error>> {
         let dense = self.dense();
         if self.repack_file.is_some() && dense.is_none() {
             return Err(
                 "--repack-file: in which form? give --repack, --dense coded or --dense int8".into(),
             );
         }
-        let activations = match self.activations {
+        options.activations = match self.activations {
             ActivationForm::Exact => Activations::Exact,
             ActivationForm::Int8 => Activations::Int8,
         };
-        Ok(Options { dense, activations, repack_file: self.repack_file.clone(), ..options })
+        options.dense = dense;
+        options.repack_file.clone_from(&self.repack_file);
+        Ok(())
     }
 
     /// What is not as it is stored, and not exact: of a report.

@@ -66,13 +66,14 @@ impl ModelArgs {
         let made_path = made.as_ref().map(TempDir::path);
         let path = self.model.as_deref().or(made_path).unwrap_or(Path::new(""));
         let device = self.device.decided();
-        let options = self.form.applied(Options {
+        let mut options = Options {
             precision: self.precision.unwrap_or_else(|| device.precision()),
             threads: self.threads,
             chunk: self.chunk,
             check: self.check,
             ..Options::default()
-        })?;
+        };
+        self.form.apply(&mut options)?;
         // The tokenizer stays where it is, also beside an `original/`.
         let beside = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let (path, folder) = locate(path)?;

@@ -25,6 +25,7 @@ mod simd;
 mod softmax;
 mod source;
 mod swiglu;
+mod widen;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -42,5 +43,6 @@ pub(crate) use rows::Rows;
 pub(crate) use softmax::{Softmax, softmax};
 pub(crate) use source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row};
 pub(crate) use swiglu::{Swiglu, swiglu};
+pub(crate) use widen::widen;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::amx::Tiled;

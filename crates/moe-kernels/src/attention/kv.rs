@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use lowfloat::{Element, cast};
 
 use super::Heads;
-use crate::arch::Rows;
+use crate::arch::{Level, Rows, widen};
 use crate::view::check_len;
 use crate::{Error, Result};
 
@@ -63,14 +63,21 @@ impl<'a> KvView<'a> {
         let part = rows.start * width + head * dim..end;
         match *self {
             Self::F32(values) => Rows::new(values.get(part).unwrap_or_default(), width, dim),
-            Self::Bf16(values) => widen(values.get(part).unwrap_or_default(), width, dim, buffer),
-            Self::F16(values) => widen(values.get(part).unwrap_or_default(), width, dim, buffer),
+            Self::Bf16(values) => {
+                let values = values.get(part).unwrap_or_default();
+                buffer.resize(values.len().div_ceil(width) * dim, 0.0);
+                widen(Level::current(), values, width, dim, buffer);
+                Rows::new(buffer, dim, dim)
+            }
+            Self::F16(values) => {
+                converted(values.get(part).unwrap_or_default(), width, dim, buffer)
+            }
         }
     }
 }
 
 /// The first `dim` of every `width` elements.
-fn widen<'b, T: Element>(
+fn converted<'b, T: Element>(
     values: &[T],
     width: usize,
     dim: usize,
