@@ -107,13 +107,12 @@ impl Bench<'_> {
     /// The model's sizes.
     pub(crate) fn facts(&self, precision: Precision) -> Result<ModelFacts, Box<dyn Error>> {
         let config = Config::open(&self.subject.folder)?;
-        let device = match self.device.chip()? {
-            Some(_) => self.plan()?.1,
-            None => {
-                let cpu = Cpu::new(&config, precision, self.options.threads)?;
-                let words = self.form.iter().map(|word| format!(", {word}"));
-                cpu.capabilities().device + &words.collect::<String>()
-            }
+        let device = if self.device.chip()?.is_some() {
+            self.plan()?.1
+        } else {
+            let cpu = Cpu::new(&config, precision, self.options.threads)?;
+            let words = self.form.iter().map(|word| format!(", {word}"));
+            cpu.capabilities().device + &words.collect::<String>()
         };
         Ok(ModelFacts::from_config(&config, &*self.subject.name, self.subject.synthetic, device))
     }
