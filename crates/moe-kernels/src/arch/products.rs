@@ -222,8 +222,7 @@ impl<G: Group> PanelProducts<'_, '_, G> {
                 let stretch = first..usize::min(first + G::STRETCH, groups);
                 for (row, sums) in rows.clone().zip(&mut sums) {
                     let panel = &self.panel[row * groups..][..R * groups];
-                    let sums = sums.as_flattened_mut();
-                    add_products::<S, G, R, V>(simd, panel, vectors, stretch.clone(), sums, (V, 1));
+                    add_products::<S, G, R, V>(simd, panel, vectors, stretch.clone(), sums);
                 }
             }
             for (row, sums) in rows.zip(&sums) {
@@ -299,16 +298,14 @@ macro_rules! each_row {
 
 pub(super) use each_row;
 
-/// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums: that of row `r` with
-/// vector `v` to number `r · row_step + v · vector_step`.
+/// Adds the products of some groups of decoded rows, a panel of whole rows, to the sums.
 #[inline(always)]
 fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     simd: S,
     panel: &[G],
     vectors: &[&[G]; V],
     stretch: Range<usize>,
-    sums: &mut [[f32; 16]],
-    (row_step, vector_step): (usize, usize),
+    sums: &mut [[[f32; 16]; V]; R],
 ) {
     let groups = vectors[0].len();
     let len = stretch.len();
@@ -323,7 +320,7 @@ fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     let mut lanes = [[simd.splat(0.0); V]; R];
     for r in 0..R {
         for v in 0..V {
-            lanes[r][v] = simd.load(&sums[r * row_step + v * vector_step]);
+            lanes[r][v] = simd.load(&sums[r][v]);
         }
     }
     for group in 0..len {
@@ -342,7 +339,7 @@ fn add_products<S: Simd, G: Group, const R: usize, const V: usize>(
     }
     for r in 0..R {
         for v in 0..V {
-            simd.store(lanes[r][v], &mut sums[r * row_step + v * vector_step]);
+            simd.store(lanes[r][v], &mut sums[r][v]);
         }
     }
 }
