@@ -121,8 +121,7 @@ fn run(args: &Args) -> Outcome {
     };
     let mut options = Options { threads: args.threads, ..Options::default() };
     args.form.apply(&mut options)?;
-    let form = args.form.words();
-    let bench = Bench { subject: &subject, device: &device, options, form, schedule, interrupted };
+    let bench = Bench { subject: &subject, device: &device, options, schedule, interrupted };
     let keys = args.seq.first().copied().unwrap_or(0) + args.generate;
     if device.plans() {
         device.show_plan(subject.path(), &bench.options(device.precision()))?;

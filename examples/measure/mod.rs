@@ -14,7 +14,7 @@ use moe_bench::{
 };
 use moe_engine::backend::{Backend, Cpu, Plan};
 use moe_engine::weights::Weights;
-use moe_engine::{Config, Model, Options, Precision, locate};
+use moe_engine::{Activations, Config, Model, Options, Precision, Repack, locate};
 use tempfile::TempDir;
 
 use crate::model::{DeviceArgs, Task, is_synthetic, larger_shape, write_weights};
@@ -60,8 +60,6 @@ pub(crate) struct Bench<'a> {
     pub(crate) device: &'a DeviceArgs,
     /// Of all precisions.
     pub(crate) options: Options,
-    /// What of the model is not as it is stored.
-    pub(crate) form: Vec<&'static str>,
     pub(crate) schedule: Schedule,
     pub(crate) interrupted: Arc<AtomicBool>,
 }
@@ -111,8 +109,7 @@ impl Bench<'_> {
             self.plan()?.1
         } else {
             let cpu = Cpu::new(&config, precision, self.options.threads)?;
-            let words = self.form.iter().map(|word| format!(", {word}"));
-            cpu.capabilities().device + &words.collect::<String>()
+            cpu.capabilities().device + &forms(&self.options)
         };
         Ok(ModelFacts::from_config(&config, &*self.subject.name, self.subject.synthetic, device))
     }
@@ -177,6 +174,20 @@ impl Bench<'_> {
     pub(crate) fn cancelled(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
+}
+
+/// What is not as it is stored, and not exact, as words behind a device.
+fn forms(options: &Options) -> String {
+    let dense = match options.dense {
+        None => "",
+        Some(Repack::Coded) => ", dense weights in 12 bits",
+        Some(Repack::Int8) => ", dense weights in int8",
+    };
+    let activations = match options.activations {
+        Activations::Exact => "",
+        Activations::Int8 => ", activations of experts in int8",
+    };
+    format!("{dense}{activations}")
 }
 
 /// A line a case.

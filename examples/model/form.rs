@@ -58,19 +58,6 @@ impl FormArgs {
         Ok(())
     }
 
-    /// What is not as it is stored, and not exact: of a report.
-    pub fn words(&self) -> Vec<&'static str> {
-        let dense = self.dense().map(|form| match form {
-            Repack::Coded => "dense weights in 12 bits",
-            Repack::Int8 => "dense weights in int8",
-        });
-        let activations = match self.activations {
-            ActivationForm::Exact => None,
-            ActivationForm::Int8 => Some("activations of experts in int8"),
-        };
-        dense.into_iter().chain(activations).collect()
-    }
-
     fn dense(&self) -> Option<Repack> {
         match self.dense {
             Dense::Coded => Some(Repack::Coded),

@@ -81,7 +81,7 @@ impl<'a> Inputs<'a> {
         } else {
             let pack = |elements: &[f32; GROUP]| Wide::new(order, elements);
             let wide = packed(&vectors, groups, Wide::ZERO, pack);
-            if Level::current().prefers_lanes() && vectors.len() > Level::current().few() {
+            if Level::current().goes_by_lane(vectors.len()) {
                 let lanes = lane_by_lane(&wide, groups);
                 Self::ByLane(wide, lanes, groups)
             } else {

@@ -111,7 +111,7 @@ impl Level {
 
     /// Vectors up to which rows are decoded in registers, even if that is done twice: what is decoded to memory is read
     /// from a second-level cache, and pays later where there are few registers.
-    pub(crate) const fn few(self) -> usize {
+    pub(super) const fn few(self) -> usize {
         #[cfg(target_arch = "x86_64")]
         if matches!(self.0, Set::Avx2) {
             return 2 * super::FEW;
@@ -119,12 +119,13 @@ impl Level {
         super::FEW
     }
 
-    /// Whether many vectors in `f32` are best multiplied lane by lane: where registers are few.
-    pub(crate) const fn prefers_lanes(self) -> bool {
+    /// Whether so many vectors in `f32` are multiplied lane by lane: where registers are few.
+    pub(crate) const fn goes_by_lane(self, vectors: usize) -> bool {
         #[cfg(target_arch = "x86_64")]
-        return matches!(self.0, Set::Avx2 | Set::Portable);
+        let registers_are_few = matches!(self.0, Set::Avx2 | Set::Portable);
         #[cfg(not(target_arch = "x86_64"))]
-        return true;
+        let registers_are_few = true;
+        registers_are_few && vectors > self.few()
     }
 
     /// Products with integers, where there are instructions for them; false where there are none.

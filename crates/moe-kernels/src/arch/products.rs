@@ -86,8 +86,10 @@ fn of_rows<W: Source>(
 ) {
     match vectors {
         Vectors::Wide(vectors) => in_groups(level, rows, vectors, &mut panel.wide, out),
-        Vectors::ByLane(vectors, lanes) if vectors.len() > level.few() => {
-            lane_by_lane(level, rows, (vectors, lanes), &mut panel.strip, out);
+        Vectors::ByLane(vectors, lanes) if level.goes_by_lane(vectors.len()) => {
+            let mut out = out;
+            by_lane::products(level, rows, lanes, &mut panel.strip, &mut out);
+            exact_rows(level, rows, 0, vectors, &mut out);
         }
         Vectors::ByLane(vectors, _) => few_at_a_time(level, rows, vectors, out),
         Vectors::Narrow(vectors) => in_groups(level, rows, vectors, &mut panel.narrow, out),
@@ -116,22 +118,20 @@ fn in_groups<W: Source, G: Group>(
         let first = block * ROWS;
         let products = PanelProducts { panel, first, rows: rows.len(), vectors, out: &mut out };
         G::run(level, products);
-        for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
-            G::run(level, Exactly { row: *row, index: first + i, vectors, out: &mut out });
-        }
+        exact_rows(level, rows, first, vectors, &mut out);
     }
 }
 
-fn lane_by_lane<W: Source>(
+/// The products of those rows that do not yield pairs; the first of all rows is number `first`.
+fn exact_rows<W: Source, G: Group>(
     level: Level,
     rows: &[W],
-    (vectors, lanes): (&[&[Wide]], &[&[f32]]),
-    strip: &mut Strip,
-    mut out: Out<'_>,
+    first: usize,
+    vectors: &[&[G]],
+    out: &mut Out<'_>,
 ) {
-    by_lane::products(level, rows, lanes, strip, &mut out);
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
-        level.run_wide(Exactly { row: *row, index, vectors, out: &mut out });
+    for (i, row) in rows.iter().enumerate().filter(|(_, row)| !row.has_pairs()) {
+        G::run(level, Exactly { row: *row, index: first + i, vectors, out });
     }
 }
 

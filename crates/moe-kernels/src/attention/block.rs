@@ -15,7 +15,7 @@ const TILE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     pub(super) attention: &'a Attention<'a>,
-    /// The key heads. Those of a position stand together: what one reads is half of what brings the next.
+    /// The key heads; those of a position stand side by side in memory.
     pub(super) heads: Range<usize>,
     /// Of each token the keys that it sees, counted from the first in the spans. Neither the
     /// starts nor the ends decrease.

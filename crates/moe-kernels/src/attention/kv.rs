@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
-use lowfloat::{Element, cast};
+use lowfloat::cast;
 
 use super::Heads;
 use crate::arch::{Level, Rows, widen};
@@ -65,30 +65,27 @@ impl<'a> KvView<'a> {
             Self::F32(values) => Rows::new(values.get(part).unwrap_or_default(), width, dim),
             Self::Bf16(values) => {
                 let values = values.get(part).unwrap_or_default();
-                buffer.resize(values.len().div_ceil(width) * dim, 0.0);
-                widen(Level::current(), values, width, dim, buffer);
-                Rows::new(buffer, dim, dim)
+                let to = room(values.len().div_ceil(width), dim, buffer);
+                widen(Level::current(), values, width, dim, to);
+                Rows::new(to, dim, dim)
             }
             Self::F16(values) => {
-                converted(values.get(part).unwrap_or_default(), width, dim, buffer)
+                let values = values.get(part).unwrap_or_default();
+                let to = room(values.len().div_ceil(width), dim, buffer);
+                for (row, to) in values.chunks(width).zip(to.chunks_exact_mut(dim)) {
+                    let done = row.get(..dim).map(|row| cast(row, to));
+                    debug_assert_eq!(done, Some(Ok(())), "the lengths are the same");
+                }
+                Rows::new(to, dim, dim)
             }
         }
     }
 }
 
-/// The first `dim` of every `width` elements.
-fn converted<'b, T: Element>(
-    values: &[T],
-    width: usize,
-    dim: usize,
-    buffer: &'b mut Vec<f32>,
-) -> Rows<'b> {
-    buffer.resize(values.len().div_ceil(width) * dim, 0.0);
-    for (row, to) in values.chunks(width).zip(buffer.chunks_exact_mut(dim)) {
-        let done = row.get(..dim).map(|row| cast(row, to));
-        debug_assert_eq!(done, Some(Ok(())), "the lengths are the same");
-    }
-    Rows::new(buffer, dim, dim)
+/// Room for so many rows.
+fn room(rows: usize, dim: usize, buffer: &mut Vec<f32>) -> &mut [f32] {
+    buffer.resize(rows * dim, 0.0);
+    buffer
 }
 
 /// How many positions the spans hold.

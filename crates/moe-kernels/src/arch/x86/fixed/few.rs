@@ -42,7 +42,7 @@ fn sums<F: Fixed, const V: usize>(rows: &[BlockRow<'_>; STRIP], vectors: [&[F]; 
     let codes = cut.map(|row| row.codes.as_chunks::<4>());
     let scales = cut.map(|row| row.scales.as_chunks::<4>());
     let elements = vectors.map(|vector| vector.as_chunks::<4>());
-    // A row has one or two lines of scales, which are needed at once where the next row begins.
+    // The one or two lines of scales of the row that follows, which it needs from its first block on.
     for row in &cut {
         prefetch(row.scales.as_ptr().wrapping_add(blocks));
         prefetch(row.scales.as_ptr().wrapping_add(blocks + 64));
