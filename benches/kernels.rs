@@ -222,7 +222,8 @@ fn attention(c: &mut Criterion) {
                     let mut layers = (0..TURNS).cycle();
                     b.iter(|| {
                         let layer = 2 * layers.next().unwrap();
-                        let spans = [Span { keys: view(layer), values: view(layer + 1) }];
+                        let (keys, values) = (view(layer), view(layer + 1));
+                        let spans = [Span { keys, values, len: CONTEXT }];
                         let (q, out) = (black_box(q.view()), out.view_mut());
                         attention.attend(q, CONTEXT - tokens, &spans, 0, out).unwrap();
                     });

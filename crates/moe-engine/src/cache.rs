@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -48,7 +49,7 @@ impl KvElement for f16 {
     }
 }
 
-/// [`PAGE`] positions, `[PAGE, width]` each.
+/// [`PAGE`] positions, `[heads, PAGE, dim]` each: attention reads what one head has.
 #[derive(Clone)]
 struct Page<T> {
     keys: Vec<T>,
@@ -67,13 +68,14 @@ pub(crate) struct Pages<T> {
     /// The number of positions, given up ones included.
     len: usize,
     window: Option<usize>,
-    width: usize,
+    heads: usize,
+    dim: usize,
 }
 
 impl<T: KvElement> Pages<T> {
-    /// `window` keys are seen from now on, or all; `width` values a position.
-    pub(crate) fn new(window: Option<usize>, width: usize) -> Self {
-        Self { held: VecDeque::new(), first: 0, len: 0, window, width }
+    /// `window` keys are seen from now on, or all; a position has `heads` of `dim` values.
+    pub(crate) fn new(window: Option<usize>, heads: usize, dim: usize) -> Self {
+        Self { held: VecDeque::new(), first: 0, len: 0, window, heads, dim }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -86,7 +88,18 @@ impl<T: KvElement> Pages<T> {
 
     /// Bytes of the pages, shared ones included.
     pub(crate) fn bytes(&self) -> usize {
-        2 * self.held.len() * PAGE * self.width * size_of::<T>()
+        2 * self.held.len() * self.page_values() * size_of::<T>()
+    }
+
+    /// Keys of a page, and so many values.
+    fn page_values(&self) -> usize {
+        PAGE * self.heads * self.dim
+    }
+
+    /// Where a page has what each head has of one of its positions.
+    fn places(&self, slot: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let dim = self.dim;
+        (0..self.heads).map(move |head| (head * PAGE + slot) * dim).map(move |at| at..at + dim)
     }
 
     /// The first position that the next token sees.
@@ -94,19 +107,22 @@ impl<T: KvElement> Pages<T> {
         self.window.map_or(0, |window| (len + 1).saturating_sub(window))
     }
 
-    /// Adds one position: `width` keys and values.
+    /// Adds one position: keys and values of all heads, `[heads, dim]` each.
     pub(crate) fn append(&mut self, keys: &[f32], values: &[f32]) {
         let slot = self.len % PAGE;
         if slot == 0 || self.held.is_empty() {
-            let empty = vec![T::zeroed(); PAGE * self.width];
+            let empty = vec![T::zeroed(); self.page_values()];
             self.held.push_back(Arc::new(Page { keys: empty.clone(), values: empty }));
         }
+        let places = self.places(slot);
         let Some(page) = self.held.back_mut() else { return };
         let page = Arc::make_mut(page);
-        let place = slot * self.width..(slot + 1) * self.width;
-        for (to, from) in [(&mut page.keys, keys), (&mut page.values, values)] {
-            for (to, &from) in to[place.clone()].iter_mut().zip(from) {
-                *to = T::from_f32(from);
+        let heads = keys.chunks_exact(self.dim).zip(values.chunks_exact(self.dim));
+        for (place, (keys, values)) in places.zip(heads) {
+            for (to, from) in [(&mut page.keys, keys), (&mut page.values, values)] {
+                for (to, &from) in to[place.clone()].iter_mut().zip(from) {
+                    *to = T::from_f32(from);
+                }
             }
         }
         self.len += 1;
@@ -126,9 +142,10 @@ impl<T: KvElement> Pages<T> {
         let skipped = from.saturating_sub(self.first) / PAGE;
         let first = self.first + skipped * PAGE;
         let pages = self.held.iter().enumerate().skip(skipped);
-        let spans = pages.map(|(index, page)| {
-            let held = (self.len - self.first - index * PAGE).min(PAGE) * self.width;
-            Span { keys: T::view(&page.keys[..held]), values: T::view(&page.values[..held]) }
+        let spans = pages.map(|(index, page)| Span {
+            keys: T::view(&page.keys),
+            values: T::view(&page.values),
+            len: (self.len - self.first - index * PAGE).min(PAGE),
         });
         (spans.collect(), first)
     }
@@ -147,22 +164,23 @@ impl<T: KvElement> Pages<T> {
         true
     }
 
-    /// What is kept, as bytes: keys, then values, `[positions, width]` each, and the first position.
+    /// What is kept, as bytes: keys, then values, `[positions, heads, dim]` each, and the first position.
     pub(crate) fn export(&self) -> (Vec<u8>, Vec<u8>, usize) {
-        let (spans, first) = self.spans(self.first);
         let mut bytes = (Vec::new(), Vec::new());
-        for (index, _) in spans.iter().enumerate() {
-            let held = (self.len - first - index * PAGE).min(PAGE) * self.width;
-            let page = &self.held[index];
-            bytes.0.extend_from_slice(bytemuck::cast_slice(&page.keys[..held]));
-            bytes.1.extend_from_slice(bytemuck::cast_slice(&page.values[..held]));
+        for (index, page) in self.held.iter().enumerate() {
+            let held = (self.len - self.first - index * PAGE).min(PAGE);
+            for place in (0..held).flat_map(|slot| self.places(slot)) {
+                bytes.0.extend_from_slice(bytemuck::cast_slice(&page.keys[place.clone()]));
+                bytes.1.extend_from_slice(bytemuck::cast_slice(&page.values[place]));
+            }
         }
-        (bytes.0, bytes.1, first)
+        (bytes.0, bytes.1, self.first)
     }
 
     /// Takes what [`export`](Self::export) gave; false if it is not of this form.
     pub(crate) fn import(&mut self, keys: &[u8], values: &[u8], first: usize, len: usize) -> bool {
-        let row = self.width * size_of::<T>();
+        let part = self.dim * size_of::<T>();
+        let row = self.heads * part;
         let whole = len.checked_sub(first).and_then(|rows| rows.checked_mul(row));
         if whole != Some(keys.len()) || whole != Some(values.len()) {
             return false;
@@ -174,8 +192,11 @@ impl<T: KvElement> Pages<T> {
             return false;
         }
         let page = |bytes: &[u8]| {
-            let mut page = vec![T::zeroed(); PAGE * self.width];
-            bytemuck::cast_slice_mut::<T, u8>(&mut page)[..bytes.len()].copy_from_slice(bytes);
+            let mut page = vec![T::zeroed(); self.page_values()];
+            let places = (0..PAGE).flat_map(|slot| self.places(slot));
+            for (place, bytes) in places.zip(bytes.chunks_exact(part)) {
+                bytemuck::cast_slice_mut(&mut page[place]).copy_from_slice(bytes);
+            }
             page
         };
         let pages = keys.chunks(PAGE * row).zip(values.chunks(PAGE * row));
@@ -190,8 +211,11 @@ impl<T: KvElement> Pages<T> {
 /// Without the keys and values: nobody reads millions of numbers.
 impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, len, window, width, .. } = self;
-        write!(f, "Pages {{ positions: {first}..{len}, window: {window:?}, width: {width} }}")
+        let Self { first, len, window, heads, dim, .. } = self;
+        write!(
+            f,
+            "Pages {{ positions: {first}..{len}, window: {window:?}, heads: {heads}, dim: {dim} }}"
+        )
     }
 }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use lowfloat::DType;
 
 use crate::arch::{
-    Bf16Row, BlockRow, FEW, Fixed, FixedPanel, Level, Mxfp4Row, Order, Out, Panel, ROWS, Rows,
-    Stored, accumulate, fixed_products, products,
+    Ahead, Bf16Row, BlockRow, FEW, Fixed, FixedPanel, Level, Mxfp4Row, Order, Out, Panel, ROWS,
+    Rows, Stored, accumulate, fixed_products, products,
 };
 use crate::inputs::{Form, Inputs, Part};
 use crate::matrix::Packing;
@@ -141,7 +141,8 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             factors.clear();
             factors.extend(vectors.iter().filter_map(|vector| vector.get(places.clone())));
             self.with_decoded(some, cols.clone(), |decoded| {
-                accumulate(Level::current(), decoded, &factors, sums, cols.len());
+                let next = &mut Ahead::default();
+                accumulate(Level::current(), decoded, &factors, sums, cols.len(), next);
             })?;
         }
         Ok(())
@@ -162,7 +163,7 @@ impl<B: AsRef<[u8]>> Matrix<B> {
             for (row, to) in rows.zip(decoded.chunks_exact_mut(cols.len())) {
                 self.decode_part(row, cols.start, to)?;
             }
-            call(Rows::new(decoded, cols.len(), cols.len()));
+            call(Rows::new(decoded, cols.len()));
             Ok(())
         })
     }

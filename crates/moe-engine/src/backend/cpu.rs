@@ -267,11 +267,11 @@ impl Backend for Cpu {
     }
 
     fn cache(&self) -> Result<CpuCache> {
-        let width = self.heads.kv * self.heads.dim;
+        let Heads { kv, dim, .. } = self.heads;
         let stores = self.windows.iter().map(|&window| match self.precision {
-            Precision::F32 => Store::F32(Pages::new(window, width)),
-            Precision::Bf16 => Store::Bf16(Pages::new(window, width)),
-            Precision::F16 => Store::F16(Pages::new(window, width)),
+            Precision::F32 => Store::F32(Pages::new(window, kv, dim)),
+            Precision::Bf16 => Store::Bf16(Pages::new(window, kv, dim)),
+            Precision::F16 => Store::F16(Pages::new(window, kv, dim)),
         });
         Ok(CpuCache(stores.collect()))
     }

@@ -1,13 +1,19 @@
 use super::*;
 
-const WIDTH: usize = 2;
+const HEADS: usize = 2;
+const DIM: usize = 3;
+const WIDTH: usize = HEADS * DIM;
 
 fn row(position: usize) -> [f32; WIDTH] {
-    [position as f32, -(position as f32)]
+    let mut row = [0.0; WIDTH];
+    for (column, to) in row.iter_mut().enumerate() {
+        *to = (position * WIDTH + column) as f32;
+    }
+    row
 }
 
 fn filled(window: Option<usize>, len: usize) -> Pages<f32> {
-    let mut pages = Pages::new(window, WIDTH);
+    let mut pages = Pages::new(window, HEADS, DIM);
     extend(&mut pages, len);
     pages
 }
@@ -25,9 +31,15 @@ fn held(pages: &Pages<f32>, from: usize) -> Vec<usize> {
     let mut positions = Vec::new();
     for span in spans {
         let (KvView::F32(keys), KvView::F32(values)) = (span.keys, span.values) else { panic!() };
-        for (keys, values) in keys.chunks(WIDTH).zip(values.chunks(WIDTH)) {
-            let position = keys[0] as usize;
-            assert_eq!((keys, values), (&row(position)[..], &row(position + 1)[..]));
+        let of_position = |of_heads: &[f32], slot: usize| {
+            let capacity = of_heads.len() / HEADS;
+            let heads = of_heads.chunks(capacity).map(|head| &head[slot * DIM..(slot + 1) * DIM]);
+            heads.collect::<Vec<_>>().concat()
+        };
+        for slot in 0..span.len {
+            let (keys, values) = (of_position(keys, slot), of_position(values, slot));
+            let position = keys[0] as usize / WIDTH;
+            assert_eq!((keys, values), (row(position).to_vec(), row(position + 1).to_vec()));
             positions.push(position);
         }
     }
@@ -99,7 +111,9 @@ fn out_and_in_again() {
     for (window, len) in [(None, 77), (Some(40), 30), (Some(40), 333), (Some(1), 64), (None, 0)] {
         let pages = filled(window, len);
         let (keys, values, first) = pages.export();
-        let mut again = Pages::<f32>::new(window, WIDTH);
+        let by_position: Vec<f32> = (first..len).flat_map(row).collect();
+        assert_eq!(keys, bytemuck::cast_slice::<f32, u8>(&by_position));
+        let mut again = Pages::<f32>::new(window, HEADS, DIM);
         assert!(again.import(&keys, &values, first, len));
         let from = pages.first_needed(len);
         assert_eq!(held(&again, from), held(&pages, from));

@@ -1,30 +1,33 @@
 //! Weighted sums of rows.
 
 use super::simd::{Kernel, Simd};
-use super::{Level, Rows};
+use super::{Ahead, Level, Rows};
 
 /// Adds `factors[v][i] · rows[i]` to output `v` for every row, in order.
 ///
 /// Output `v` is the `rows.cols()` elements from `v · stride` on; `factors[v]` has as many elements
-/// as there are rows. An element depends on its own column and factors only.
+/// as there are rows. An element depends on its own column and factors only. What will be read next is
+/// asked for meanwhile.
 pub(crate) fn accumulate(
     level: Level,
     rows: Rows<'_>,
     factors: &[&[f32]],
     out: &mut [f32],
     stride: usize,
+    ahead: &mut Ahead<'_>,
 ) {
-    level.run(Accumulate { rows, factors, out, stride });
+    level.run(Accumulate { rows, factors, out, stride, ahead });
 }
 
-struct Accumulate<'a> {
+struct Accumulate<'a, 'm> {
     rows: Rows<'a>,
     factors: &'a [&'a [f32]],
     out: &'a mut [f32],
     stride: usize,
+    ahead: &'a mut Ahead<'m>,
 }
 
-impl Kernel for Accumulate<'_> {
+impl Kernel for Accumulate<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         // As many sums at once as leave registers for a row and a factor.
@@ -38,7 +41,7 @@ impl Kernel for Accumulate<'_> {
     }
 }
 
-impl Accumulate<'_> {
+impl Accumulate<'_, '_> {
     /// `V` outputs at a time, the rest one at a time, `C` chunks of columns each.
     #[inline(always)]
     fn outputs<S: Simd, const V: usize, const C: usize>(&mut self, simd: S) {
@@ -89,6 +92,7 @@ impl Accumulate<'_> {
         column: usize,
     ) {
         let count = self.rows.count();
+        self.ahead.ask(simd, 2 * V * C);
         let mut sums = [[simd.splat(0.0); C]; V];
         for v in 0..V {
             let from = &self.out[(first + v) * self.stride + column..][..16 * C];
@@ -101,8 +105,8 @@ impl Accumulate<'_> {
         for v in 0..V {
             cut[v] = &factors[v][..count];
         }
-        for i in 0..count {
-            let (row, _) = self.rows.row(i)[column..][..16 * C].as_chunks();
+        for (i, row) in self.rows.data().chunks_exact(self.rows.cols()).enumerate() {
+            let (row, _) = row[column..][..16 * C].as_chunks();
             let mut loaded = [simd.splat(0.0); C];
             for c in 0..C {
                 loaded[c] = simd.load(&row[c]);

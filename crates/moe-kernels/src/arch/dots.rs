@@ -1,7 +1,7 @@
 //! Products of rows with vectors.
 
 use super::simd::{Kernel, Simd, sum};
-use super::{Level, Rows};
+use super::{Ahead, Level, Rows};
 
 /// Where the product of row `r` with vector `v` goes: `data[r·row_step + v·vector_step]`.
 #[derive(Debug)]
@@ -42,6 +42,17 @@ impl Out<'_> {
         }
     }
 
+    /// Writes the products of four rows with one vector.
+    #[inline(always)]
+    fn put_four(&mut self, row: usize, vector: usize, products: [f32; 4]) {
+        let at = row * self.row_step + vector * self.vector_step;
+        let side_by_side = if self.row_step == 1 { self.data.get_mut(at..at + 4) } else { None };
+        match side_by_side.and_then(|places| places.first_chunk_mut()) {
+            Some(places) => *places = products,
+            None => self.put_rows(row, vector, &products),
+        }
+    }
+
     /// Writes the products of rows with one vector.
     #[inline(always)]
     pub(super) fn put_rows(&mut self, row: usize, vector: usize, products: &[f32]) {
@@ -56,23 +67,33 @@ impl Out<'_> {
 /// The product of every row with every vector, each as long as a row.
 ///
 /// Lane `l` of sixteen sums the elements `l`, `l + 16`, … in order; then the lanes are summed as a
-/// tree. So a product depends on its row and its vector only, not on what is computed beside it.
-pub(crate) fn dots(level: Level, rows: Rows<'_>, vectors: &[&[f32]], out: Out<'_>) {
-    level.run(Dots { rows, vectors, out });
+/// tree. So a product depends on its row and its vector only, not on what is computed beside it. What
+/// will be read next is asked for meanwhile.
+pub(crate) fn dots(
+    level: Level,
+    rows: Rows<'_>,
+    vectors: &[&[f32]],
+    out: Out<'_>,
+    ahead: &mut Ahead<'_>,
+) {
+    level.run(Dots { rows, vectors, out, ahead });
 }
 
-struct Dots<'a> {
+struct Dots<'a, 'm> {
     rows: Rows<'a>,
     vectors: &'a [&'a [f32]],
     out: Out<'a>,
+    ahead: &'a mut Ahead<'m>,
 }
 
-impl Kernel for Dots<'_> {
+impl Kernel for Dots<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         // As many sums at once as leave registers for a row and the vectors.
         if S::REGISTERS >= 32 {
             self.vectors::<S, 4, 4, 4>(simd);
+        } else if S::REGISTERS >= 8 && self.rows.cols() == 16 * HELD {
+            self.held(simd);
         } else if S::REGISTERS >= 8 {
             self.vectors::<S, 2, 2, 4>(simd);
         } else {
@@ -81,7 +102,43 @@ impl Kernel for Dots<'_> {
     }
 }
 
-impl Dots<'_> {
+/// Chunks of sixteen elements of a vector that stays in registers: a head of gpt-oss has so many.
+const HELD: usize = 4;
+
+impl Dots<'_, '_> {
+    /// One vector of [`HELD`] chunks at a time, with four rows, which are read once a vector and need no register of
+    /// their own.
+    #[inline(always)]
+    fn held<S: Simd>(&mut self, simd: S) {
+        let (rows, _) = self.rows.data().as_chunks::<16>();
+        let (fours, rest) = rows.as_chunks::<{ 4 * HELD }>();
+        for (v, vector) in self.vectors.iter().enumerate() {
+            let (chunks, _) = vector[..16 * HELD].as_chunks::<16>();
+            let mut held = [simd.splat(0.0); HELD];
+            for i in 0..HELD {
+                held[i] = simd.load(&chunks[i]);
+            }
+            for (four, rows) in fours.iter().enumerate() {
+                self.ahead.ask(simd, 2);
+                let mut lanes = [simd.splat(0.0); 4];
+                for i in 0..HELD {
+                    for r in 0..4 {
+                        let row = simd.load(&rows[r * HELD + i]);
+                        lanes[r] = simd.mul_add(row, held[i], lanes[r]);
+                    }
+                }
+                self.out.put_four(4 * four, v, simd.sums(lanes));
+            }
+            for (r, row) in rest.chunks_exact(HELD).enumerate() {
+                let mut lanes = simd.splat(0.0);
+                for i in 0..HELD {
+                    lanes = simd.mul_add(simd.load(&row[i]), held[i], lanes);
+                }
+                self.out.put_rows(4 * fours.len() + r, v, &simd.sums([lanes; 4])[..1]);
+            }
+        }
+    }
+
     /// `V` vectors at a time with `R` rows, the rest one at a time with `ALONE` rows.
     #[inline(always)]
     fn vectors<S: Simd, const R: usize, const V: usize, const ALONE: usize>(&mut self, simd: S) {
@@ -108,6 +165,7 @@ impl Dots<'_> {
             for (i, to) in rows.iter_mut().enumerate() {
                 *to = self.rows.row(row + i);
             }
+            self.ahead.ask(simd, R * V / 2);
             self.out.put(row, first, products::<S, R, V>(simd, self.rows.cols(), &rows, vectors));
             row += R;
         }

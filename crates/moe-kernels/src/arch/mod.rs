@@ -10,6 +10,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod accumulate;
+mod ahead;
 pub(crate) mod coded;
 mod dots;
 mod exp;
@@ -25,7 +26,6 @@ mod simd;
 mod softmax;
 mod source;
 mod swiglu;
-mod widen;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -33,6 +33,7 @@ mod x86;
 mod tests;
 
 pub(crate) use accumulate::accumulate;
+pub(crate) use ahead::Ahead;
 pub(crate) use dots::{Out, dots};
 pub(crate) use fixed::{BLOCK, BlockRow, Fixed, Fixed8, Fixed16, FixedPanel, fixed_products};
 pub use level::Level;
@@ -43,6 +44,5 @@ pub(crate) use rows::Rows;
 pub(crate) use softmax::{Softmax, softmax};
 pub(crate) use source::{Bf16Row, CodedRow, Int8Row, Mxfp4Row};
 pub(crate) use swiglu::{Swiglu, swiglu};
-pub(crate) use widen::widen;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::amx::Tiled;

@@ -82,8 +82,11 @@ fn exponentials<S: Simd, const BF16: bool>(simd: S, scores: &mut [f32], largest:
     let mut sums = [0f64; 16];
     let (chunks, rest) = scores.as_chunks_mut::<16>();
     for chunk in chunks {
-        for (score, sum) in chunk.iter_mut().zip(&mut sums) {
+        // Apart from the sums, which take registers twice as wide.
+        for score in &mut *chunk {
             *score = exp(simd, step::<BF16>(*score - largest));
+        }
+        for (score, sum) in chunk.iter().zip(&mut sums) {
             *sum += f64::from(*score);
         }
     }

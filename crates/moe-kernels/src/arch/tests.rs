@@ -3,7 +3,7 @@
 
 use super::exp::exp;
 use super::simd::{Kernel, Simd, sum};
-use super::{Level, Out, Rows, accumulate, bf16, dots};
+use super::{Ahead, Level, Out, Rows, accumulate, bf16, dots};
 
 /// Numbers without a pattern, about as many negative as positive.
 pub(super) fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -31,17 +31,16 @@ fn shapes() -> impl Iterator<Item = (usize, usize, usize)> {
 #[test]
 fn dots_are_dots_on_every_level() {
     for (rows, vectors, cols) in shapes() {
-        let stride = cols + 3;
-        let data = numbers((rows - 1) * stride + cols, 1);
+        let data = numbers(rows * cols, 1);
         let x = numbers(vectors * cols, 2);
         let x: Vec<&[f32]> = x.chunks_exact(cols).collect();
         for level in Level::available() {
             let mut y = vec![f32::NAN; rows * vectors];
             let out = Out { data: &mut y, row_step: 1, vector_step: rows };
-            dots(level, Rows::new(&data, stride, cols), &x, out);
+            dots(level, Rows::new(&data, cols), &x, out, &mut Ahead::default());
             for r in 0..rows {
                 for (v, x) in x.iter().enumerate() {
-                    let row = &data[r * stride..][..cols];
+                    let row = &data[r * cols..][..cols];
                     let exact: f64 =
                         row.iter().zip(*x).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                     let found = f64::from(y[v * rows + r]);
@@ -62,7 +61,7 @@ fn a_dot_is_the_same_alone_and_on_every_level_that_fuses() {
         let all = |level| {
             let mut y = vec![f32::NAN; rows * vectors];
             let out = Out { data: &mut y, row_step: vectors, vector_step: 1 };
-            dots(level, Rows::new(&data, cols, cols), &x, out);
+            dots(level, Rows::new(&data, cols), &x, out, &mut Ahead::default());
             y
         };
         let fused = Level::available().filter(|level| *level != Level::PORTABLE).map(all);
@@ -74,7 +73,7 @@ fn a_dot_is_the_same_alone_and_on_every_level_that_fuses() {
                 for (v, x) in x.iter().enumerate() {
                     let mut one = [f32::NAN];
                     let out = Out { data: &mut one, row_step: 1, vector_step: 1 };
-                    dots(level, Rows::new(row, cols, cols), &[*x], out);
+                    dots(level, Rows::new(row, cols), &[*x], out, &mut Ahead::default());
                     assert_eq!(one[0].to_bits(), all[r * vectors + v].to_bits(), "{level}");
                 }
             }
@@ -96,14 +95,14 @@ fn plain(level: Level, rows: Rows<'_>, factors: &[f32], out: &mut [f32]) {
 fn accumulate_is_the_plain_loop_to_the_bit_on_every_level() {
     for (count, vectors, cols) in shapes() {
         let stride = cols + 5;
-        let data = numbers((count - 1) * stride + cols, 5);
-        let rows = Rows::new(&data, stride, cols);
+        let data = numbers(count * cols, 5);
+        let rows = Rows::new(&data, cols);
         let factors = numbers(count * vectors, 6);
         let factors: Vec<&[f32]> = factors.chunks_exact(count).collect();
         let before = numbers(vectors * stride, 7);
         for level in Level::available() {
             let mut out = before.clone();
-            accumulate(level, rows, &factors, &mut out, stride);
+            accumulate(level, rows, &factors, &mut out, stride, &mut Ahead::default());
             let mut expected = before.clone();
             for (out, factors) in expected.chunks_exact_mut(stride).zip(&factors) {
                 plain(level, rows, factors, &mut out[..cols]);
@@ -119,18 +118,20 @@ fn no_row_and_no_vector_are_no_work() {
         let mut out = [1.0; 2];
         dots(
             level,
-            Rows::new(&[], 4, 4),
+            Rows::new(&[], 4),
             &[&[0.0; 4]],
             Out { data: &mut out, row_step: 1, vector_step: 1 },
+            &mut Ahead::default(),
         );
         dots(
             level,
-            Rows::new(&[0.0; 4], 4, 4),
+            Rows::new(&[0.0; 4], 4),
             &[],
             Out { data: &mut out, row_step: 1, vector_step: 1 },
+            &mut Ahead::default(),
         );
-        accumulate(level, Rows::new(&[], 2, 2), &[&[]], &mut out, 2);
-        accumulate(level, Rows::new(&[0.0; 2], 2, 2), &[], &mut out, 2);
+        accumulate(level, Rows::new(&[], 2), &[&[]], &mut out, 2, &mut Ahead::default());
+        accumulate(level, Rows::new(&[0.0; 2], 2), &[], &mut out, 2, &mut Ahead::default());
         assert_eq!(out, [1.0; 2]);
     }
 }

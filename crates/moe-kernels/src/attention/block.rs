@@ -1,9 +1,9 @@
-//! The query heads of some tokens that share key heads.
+//! The query heads of some tokens that share a key head.
 
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kv::parts;
+use super::kv::{Part, parts};
 use super::{Attention, Span};
 use crate::Rounding;
 use crate::arch::{Level, Out, Softmax, accumulate, dots, softmax};
@@ -11,12 +11,12 @@ use crate::arch::{Level, Out, Softmax, accumulate, dots, softmax};
 /// Keys converted to `f32` at a time: 64 of 64 elements are 16 KiB, half a first-level cache.
 const TILE: usize = 64;
 
-/// Consecutive tokens, consecutive key heads, and all query heads of those.
+/// Consecutive tokens, one key head, and all query heads of that key head.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     pub(super) attention: &'a Attention<'a>,
-    /// The key heads; those of a position stand side by side in memory.
-    pub(super) heads: Range<usize>,
+    /// The key head.
+    pub(super) head: usize,
     /// Of each token the keys that it sees, counted from the first in the spans. Neither the
     /// starts nor the ends decrease.
     pub(super) seen: &'a [Range<usize>],
@@ -29,7 +29,7 @@ pub(super) struct Block<'a> {
 /// Buffers of a thread.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// `[key heads, tokens, query heads, keys]`: products, then probabilities.
+    /// `[tokens, heads, keys]`: products, then probabilities.
     scores: Vec<f32>,
     tile: Vec<f32>,
 }
@@ -43,7 +43,7 @@ impl Block<'_> {
         let (Some(first), Some(last)) = (self.seen.first(), self.seen.last()) else { return };
         let all = first.start..last.end;
         SCRATCH.with_borrow_mut(|Scratch { scores, tile }| {
-            let needed = self.heads.len() * self.of_head(&all);
+            let needed = self.seen.len() * self.group() * all.len();
             if scores.len() < needed {
                 scores.resize(needed, 0.0);
             }
@@ -54,21 +54,9 @@ impl Block<'_> {
         });
     }
 
-    /// Query heads of a key head.
+    /// Query heads of the key head.
     fn group(&self) -> usize {
         self.attention.heads.query / self.attention.heads.kv
-    }
-
-    /// Scores of a key head.
-    fn of_head(&self, all: &Range<usize>) -> usize {
-        self.seen.len() * self.group() * all.len()
-    }
-
-    /// The elements of the query heads of a key head, which is number `index` of the block's, in a token.
-    fn columns(&self, index: usize) -> Range<usize> {
-        let width = self.group() * self.attention.heads.dim;
-        let first = self.column + index * width;
-        first..first + width
     }
 
     /// The products of all queries with all keys that one of them sees.
@@ -81,36 +69,31 @@ impl Block<'_> {
         scores: &mut [f32],
     ) {
         let heads = self.attention.heads;
-        let of_head = |index| {
-            let tokens = q.chunks_exact(self.stride);
-            tokens.flat_map(move |q| q[self.columns(index)].chunks_exact(heads.dim))
-        };
-        let queries: Vec<&[f32]> = (0..self.heads.len()).flat_map(of_head).collect();
-        for (span, rows, before) in parts(spans, heads, all.clone(), TILE) {
-            let queries = queries.chunks_exact(self.seen.len() * self.group());
-            let scores = scores.chunks_exact_mut(self.of_head(&all));
-            for (head, (queries, scores)) in self.heads.clone().zip(queries.zip(scores)) {
-                let rows = span.keys.rows(rows.clone(), heads, head, tile);
-                let data = &mut scores[before..];
-                let out = Out { data, row_step: 1, vector_step: all.len() };
-                dots(Level::current(), rows, queries, out);
-            }
+        let queries: Vec<&[f32]> = q
+            .chunks_exact(self.stride)
+            .flat_map(|q| q[self.column..][..self.group() * heads.dim].chunks_exact(heads.dim))
+            .collect();
+        let mut parts = parts(spans, heads, self.head, all.clone(), TILE).peekable();
+        while let Some(Part { span, rows, before }) = parts.next() {
+            let next = parts.peek();
+            let next = next.map(|part| part.span.keys.ahead(part.rows.clone(), heads.dim));
+            let rows = span.keys.rows(rows, heads.dim, tile);
+            let data = &mut scores[before..];
+            let out = Out { data, row_step: 1, vector_step: all.len() };
+            dots(Level::current(), rows, &queries, out, &mut next.unwrap_or_default());
         }
     }
 
     /// The probabilities of the keys that each token sees.
     fn normalise(&self, all: Range<usize>, scores: &mut [f32]) {
         let Attention { scale, sinks, rounding, .. } = *self.attention;
-        let of_heads = scores.chunks_exact_mut(self.of_head(&all));
-        for (head, scores) in self.heads.clone().zip(of_heads) {
-            let sinks = &sinks[head * self.group()..][..self.group()];
-            let tokens = scores.chunks_exact_mut(self.group() * all.len());
-            for (scores, seen) in tokens.zip(self.seen) {
-                for (scores, &sink) in scores.chunks_exact_mut(all.len()).zip(sinks) {
-                    let scores = &mut scores[seen.start - all.start..seen.end - all.start];
-                    let bf16 = rounding == Rounding::Bf16;
-                    softmax(Level::current(), Softmax { scores, scale, sink, bf16 });
-                }
+        let sinks = &sinks[self.head * self.group()..][..self.group()];
+        let tokens = scores.chunks_exact_mut(self.group() * all.len());
+        for (scores, seen) in tokens.zip(self.seen) {
+            for (scores, &sink) in scores.chunks_exact_mut(all.len()).zip(sinks) {
+                let scores = &mut scores[seen.start - all.start..seen.end - all.start];
+                let bf16 = rounding == Rounding::Bf16;
+                softmax(Level::current(), Softmax { scores, scale, sink, bf16 });
             }
         }
     }
@@ -125,33 +108,34 @@ impl Block<'_> {
         out: &mut [f32],
     ) {
         let heads = self.attention.heads;
-        let columns = self.column..self.columns(self.heads.len()).start;
+        let width = self.group() * heads.dim;
         for out in out.chunks_exact_mut(self.stride) {
-            out[columns.clone()].fill(0.0);
+            out[self.column..][..width].fill(0.0);
         }
         let mut factors: Vec<&[f32]> = Vec::with_capacity(self.group());
-        for (span, rows, before) in parts(spans, heads, all.clone(), TILE) {
-            let (start, end) = (all.start + before, all.start + before + rows.len());
-            let of_heads = scores.chunks_exact(self.of_head(&all));
-            for (index, (head, scores)) in self.heads.clone().zip(of_heads).enumerate() {
-                let rows = span.values.rows(rows.clone(), heads, head, tile);
-                let tokens = scores.chunks_exact(self.group() * all.len()).zip(self.seen);
-                for (out, (scores, seen)) in out.chunks_exact_mut(self.stride).zip(tokens) {
-                    let (from, to) = (seen.start.max(start), seen.end.min(end));
-                    if from >= to {
-                        continue;
-                    }
-                    factors.clear();
-                    let scores = scores.chunks_exact(all.len());
-                    factors.extend(scores.map(|scores| &scores[from - all.start..to - all.start]));
-                    let rows = rows.part(from - start, to - start);
-                    let out = &mut out[self.columns(index)];
-                    accumulate(Level::current(), rows, &factors, out, heads.dim);
+        let mut parts = parts(spans, heads, self.head, all.clone(), TILE).peekable();
+        while let Some(Part { span, rows, before }) = parts.next() {
+            let next = parts.peek();
+            let next = next.map(|part| part.span.values.ahead(part.rows.clone(), heads.dim));
+            let mut next = next.unwrap_or_default();
+            let rows = span.values.rows(rows, heads.dim, tile);
+            let (start, end) = (all.start + before, all.start + before + rows.count());
+            let tokens = scores.chunks_exact(self.group() * all.len()).zip(self.seen);
+            for (out, (scores, seen)) in out.chunks_exact_mut(self.stride).zip(tokens) {
+                let (from, to) = (seen.start.max(start), seen.end.min(end));
+                if from >= to {
+                    continue;
                 }
+                factors.clear();
+                let scores = scores.chunks_exact(all.len());
+                factors.extend(scores.map(|scores| &scores[from - all.start..to - all.start]));
+                let rows = rows.part(from - start, to - start);
+                let out = &mut out[self.column..][..width];
+                accumulate(Level::current(), rows, &factors, out, heads.dim, &mut next);
             }
         }
         for out in out.chunks_exact_mut(self.stride) {
-            self.attention.rounding.apply(&mut out[columns.clone()]);
+            self.attention.rounding.apply(&mut out[self.column..][..width]);
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use half::{bf16, f16};
-use lowfloat::cast;
+use lowfloat::{Element, cast};
 
 use super::Heads;
-use crate::arch::{Level, Rows, widen};
+use crate::arch::{Ahead, Rows};
 use crate::view::check_len;
 use crate::{Error, Result};
 
-/// Keys or values of consecutive positions, `[n, kv heads · dim]`, row-major.
+/// Keys or values of consecutive positions, `[kv heads, capacity, dim]`, row-major: what one head has lies together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KvView<'a> {
     /// In `f32`.
@@ -26,8 +26,10 @@ pub enum KvView<'a> {
 pub struct Span<'a> {
     /// The keys, rotated.
     pub keys: KvView<'a>,
-    /// The values.
+    /// The values, as many as the keys.
     pub values: KvView<'a>,
+    /// How many positions there are, the first ones of the capacity; what comes after them is not read.
+    pub len: usize,
 }
 
 impl<'a> KvView<'a> {
@@ -47,45 +49,51 @@ impl<'a> KvView<'a> {
         self.len() == 0
     }
 
-    /// The elements of one head in some rows, in `f32`.
+    /// Some rows of `dim` elements, which will be read soon.
+    pub(super) fn ahead(&self, rows: Range<usize>, dim: usize) -> Ahead<'a> {
+        let part = rows.start * dim..rows.end * dim;
+        let bytes = match *self {
+            Self::F32(values) => values.get(part).map(bytemuck::cast_slice),
+            Self::Bf16(values) => values.get(part).map(bytemuck::cast_slice),
+            Self::F16(values) => values.get(part).map(bytemuck::cast_slice),
+        };
+        Ahead::new(bytes.unwrap_or_default())
+    }
+
+    /// Some rows of `dim` elements, in `f32`.
     pub(super) fn rows<'b>(
         &self,
         rows: Range<usize>,
-        heads: Heads,
-        head: usize,
+        dim: usize,
         buffer: &'b mut Vec<f32>,
     ) -> Rows<'b>
     where
         'a: 'b,
     {
-        let (width, dim) = (heads.kv * heads.dim, heads.dim);
-        let end = (rows.end * width).saturating_sub(width - (head + 1) * dim);
-        let part = rows.start * width + head * dim..end;
-        match *self {
-            Self::F32(values) => Rows::new(values.get(part).unwrap_or_default(), width, dim),
-            Self::Bf16(values) => {
-                let values = values.get(part).unwrap_or_default();
-                let to = room(values.len().div_ceil(width), dim, buffer);
-                widen(Level::current(), values, width, dim, to);
-                Rows::new(to, dim, dim)
-            }
-            Self::F16(values) => {
-                let values = values.get(part).unwrap_or_default();
-                let to = room(values.len().div_ceil(width), dim, buffer);
-                for (row, to) in values.chunks(width).zip(to.chunks_exact_mut(dim)) {
-                    let done = row.get(..dim).map(|row| cast(row, to));
-                    debug_assert_eq!(done, Some(Ok(())), "the lengths are the same");
-                }
-                Rows::new(to, dim, dim)
-            }
-        }
+        let part = rows.start * dim..rows.end * dim;
+        let widened = match *self {
+            Self::F32(values) => values.get(part).unwrap_or_default(),
+            Self::Bf16(values) => widened(values.get(part).unwrap_or_default(), buffer),
+            Self::F16(values) => widened(values.get(part).unwrap_or_default(), buffer),
+        };
+        Rows::new(widened, dim)
     }
 }
 
-/// Room for so many rows.
-fn room(rows: usize, dim: usize, buffer: &mut Vec<f32>) -> &mut [f32] {
-    buffer.resize(rows * dim, 0.0);
+/// The values in `f32`.
+fn widened<'b, T: Element>(values: &[T], buffer: &'b mut Vec<f32>) -> &'b [f32] {
+    buffer.resize(values.len(), 0.0);
+    let done = cast(values, buffer);
+    debug_assert_eq!(done, Ok(()), "the lengths are the same");
     buffer
+}
+
+impl Span<'_> {
+    /// The row of a position in the views.
+    fn row(&self, heads: Heads, head: usize, position: usize) -> usize {
+        let capacity = self.keys.len() / (heads.kv * heads.dim);
+        head * capacity + position
+    }
 }
 
 /// How many positions the spans hold.
@@ -94,33 +102,52 @@ pub(super) fn count(spans: &[Span<'_>], width: usize) -> Result<usize> {
     for span in spans {
         let elements = span.keys.len();
         if !elements.is_multiple_of(width) {
-            let expected = "whole rows of all key heads";
+            let expected = "as many for every key head, and whole ones";
             return Err(Error::Count { argument: "keys of a span", expected, found: elements });
         }
         check_len("values of a span", elements, span.values.len())?;
-        count = count.saturating_add(elements / width);
+        if span.len > elements / width {
+            let expected = "at most its capacity";
+            return Err(Error::Count {
+                argument: "positions of a span",
+                expected,
+                found: span.len,
+            });
+        }
+        count = count.saturating_add(span.len);
     }
     Ok(count)
 }
 
-/// The parts of the spans, at most `most` positions each, that hold positions `range` of all:
-/// the span, the rows in it, and how many of the range came before.
+/// Consecutive positions of a head in a span.
+#[derive(Clone, Debug)]
+pub(super) struct Part<'s, 'a> {
+    pub(super) span: &'s Span<'a>,
+    /// Their rows in the views of the span.
+    pub(super) rows: Range<usize>,
+    /// How many of the range came before.
+    pub(super) before: usize,
+}
+
+/// The parts of a key head in the spans, at most `most` positions each, that hold positions `range` of all.
 pub(super) fn parts<'s, 'a>(
     spans: &'s [Span<'a>],
     heads: Heads,
+    head: usize,
     range: Range<usize>,
     most: usize,
-) -> impl Iterator<Item = (&'s Span<'a>, Range<usize>, usize)> {
+) -> impl Iterator<Item = Part<'s, 'a>> {
     let mut end = 0;
     spans.iter().flat_map(move |span| {
         let start = end;
-        end += span.keys.len() / (heads.kv * heads.dim);
+        end += span.len;
         let from = range.start.clamp(start, end);
         let to = range.end.clamp(start, end);
-        let first = range.start;
+        let (before, first) = (range.start, span.row(heads, head, 0));
         (from..to).step_by(most).map(move |at| {
-            let rows = at - start..usize::min(at + most, to) - start;
-            (span, rows, at - first)
+            let end = usize::min(at + most, to);
+            let rows = first + at - start..first + end - start;
+            Part { span, rows, before: at - before }
         })
     })
 }

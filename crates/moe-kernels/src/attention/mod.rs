@@ -37,7 +37,11 @@ pub struct Heads {
 ///     rounding: Rounding::None,
 /// };
 /// // The cache in two pieces: positions 0 and 1, then 2.
-/// let span = |keys, values| Span { keys: KvView::F32(keys), values: KvView::F32(values) };
+/// let span = |keys: &'static [f32], values| Span {
+///     keys: KvView::F32(keys),
+///     values: KvView::F32(values),
+///     len: keys.len(), // of one head and one element
+/// };
 /// let spans = [span(&[9.0, 0.0], &[9.0, 1.0]), span(&[0.0], &[2.0])];
 /// let mut out = Array2::zeros((1, 2));
 /// attention.attend(array![[5.0, 7.0]].view(), 2, &spans, 0, out.view_mut())?;
@@ -59,9 +63,6 @@ pub struct Attention<'a> {
     /// probabilities and results; [`Rounding::F16`] only results.
     pub rounding: Rounding,
 }
-
-/// Scores of a task: 4 MiB.
-const SCORES: usize = 1 << 20;
 
 impl Attention<'_> {
     /// The attention of queries at consecutive positions, the first at `first_query`.
@@ -106,19 +107,16 @@ impl Attention<'_> {
             tasks.zip(seen.par_chunks(together)).for_each(|((out, q), seen)| {
                 for head in 0..kv {
                     let column = head * (query / kv) * dim;
-                    let heads = head..head + 1;
-                    let block = Block { attention: self, heads, seen, stride: width, column };
+                    let block = Block { attention: self, head, seen, stride: width, column };
                     block.attend(q, spans, out);
                 }
             });
         } else {
-            let some = self.heads_together(tokens, first_query);
-            let width = query / kv * some * dim;
+            let width = query / kv * dim;
             let tasks = out.par_chunks_mut(width).zip(q.par_chunks(width)).enumerate();
             tasks.for_each(|(task, (out, q))| {
-                let (token, first) = (task * some / kv, task * some % kv);
-                let (heads, seen) = (first..first + some, &seen[token..=token]);
-                Block { attention: self, heads, seen, stride: width, column: 0 }
+                let (head, seen) = (task % kv, &seen[task / kv..=task / kv]);
+                Block { attention: self, head, seen, stride: width, column: 0 }
                     .attend(q, spans, out);
             });
         }
@@ -129,26 +127,13 @@ impl Attention<'_> {
     /// enough tasks, and not too many scores.
     fn tokens_together(&self, tokens: usize, first_query: usize) -> usize {
         const MOST: usize = 8;
-        let keys = self.most_keys(first_query + tokens, MOST);
+        /// Scores of a task: 4 MiB.
+        const SCORES: usize = 1 << 20;
+        let end = first_query + tokens;
+        let keys = self.window.map_or(end, |window| end.min(window.saturating_add(MOST)));
         let group = self.heads.query / self.heads.kv;
         let fitting = SCORES / keys.saturating_mul(group);
         fitting.min(tokens / (2 * rayon::current_num_threads())).clamp(1, MOST)
-    }
-
-    /// How many key heads a task of one token has: together they read a position in one go, but there must be a
-    /// task for every thread, and not too many scores.
-    fn heads_together(&self, tokens: usize, first_query: usize) -> usize {
-        let Heads { query, kv, .. } = self.heads;
-        let keys = self.most_keys(first_query + tokens, 1);
-        let fitting = SCORES / keys.saturating_mul(query / kv);
-        let most = fitting.min(kv * tokens / rayon::current_num_threads()).clamp(1, kv);
-        // Tasks are equal.
-        (1..=most).rev().find(|some| kv.is_multiple_of(*some)).unwrap_or(1)
-    }
-
-    /// Keys that some consecutive tokens see at most, the last of them at `end`.
-    fn most_keys(&self, end: usize, tokens: usize) -> usize {
-        self.window.map_or(end, |window| end.min(window.saturating_add(tokens)))
     }
 
     /// The first position that a query sees.

@@ -1,6 +1,6 @@
 use half::{bf16, f16};
 use moe_kernels::{Attention, Error, Heads, KvView, Rounding, Span, reference};
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, s};
 use proptest::prelude::*;
 
 use crate::made::{bits, matrix, numbers, on_any_threads, rows, shaped, to_f64};
@@ -17,6 +17,31 @@ struct Case {
 
 /// A scale that is no power of two.
 const SCALE: f32 = 0.3;
+
+/// Keys and values as a cache has them, in pieces: each with its number of positions.
+struct Cache(Vec<(Vec<f32>, Vec<f32>, usize)>);
+
+impl Cache {
+    fn spans(&self) -> Vec<Span<'_>> {
+        let mut spans = Vec::new();
+        for (keys, values, len) in &self.0 {
+            spans.push(Span { keys: KvView::F32(keys), values: KvView::F32(values), len: *len });
+        }
+        spans
+    }
+}
+
+/// What one head has after what another has, with room for some positions more, in which there is
+/// nothing that could be computed with.
+fn by_heads(rows: ArrayView2<'_, f32>, heads: Heads, room: usize) -> Vec<f32> {
+    let mut all = Vec::new();
+    for head in 0..heads.kv {
+        let columns = head * heads.dim..(head + 1) * heads.dim;
+        all.extend(rows.slice(s![.., columns]).iter().copied());
+        all.extend(vec![f32::NAN; room * heads.dim]);
+    }
+    all
+}
 
 impl Case {
     fn new(heads: Heads, window: Option<usize>, positions: usize) -> Self {
@@ -35,17 +60,16 @@ impl Case {
         matrix(tokens, self.heads.query * self.heads.dim, 4) * 3.0
     }
 
-    /// Spans of the positions from `first` on, cut before each of `cuts`.
-    fn spans(&self, first: usize, cuts: &[usize]) -> Vec<Span<'_>> {
-        let width = self.heads.kv * self.heads.dim;
-        let (keys, values) = (self.keys.as_slice().unwrap(), self.values.as_slice().unwrap());
+    /// The positions from `first` on, cut before each of `cuts`.
+    fn cache(&self, first: usize, cuts: &[usize]) -> Cache {
         let ends = cuts.iter().copied().chain([self.keys.nrows()]);
         let starts = [first].into_iter().chain(cuts.iter().copied());
-        let span = |(start, end): (usize, usize)| Span {
-            keys: KvView::F32(&keys[start * width..end * width]),
-            values: KvView::F32(&values[start * width..end * width]),
+        let piece = |(room, (start, end)): (usize, (usize, usize))| {
+            let by_heads =
+                |rows: &Array2<f32>| by_heads(rows.slice(s![start..end, ..]), self.heads, room % 3);
+            (by_heads(&self.keys), by_heads(&self.values), end - start)
         };
-        starts.zip(ends).map(span).collect()
+        Cache(starts.zip(ends).enumerate().map(piece).collect())
     }
 
     fn attention(&self, rounding: Rounding) -> Attention<'_> {
@@ -54,7 +78,7 @@ impl Case {
     }
 
     fn run(&self, q: &Array2<f32>, first_query: usize) -> Array2<f32> {
-        self.run_spans(q, first_query, &self.spans(0, &[]), 0, Rounding::None)
+        self.run_spans(q, first_query, &self.cache(0, &[]).spans(), 0, Rounding::None)
     }
 
     fn run_spans(
@@ -150,8 +174,8 @@ proptest! {
             *cut = (*cut).max(first_key);
         }
         cuts.sort_unstable();
-        let spans = case.spans(first_key, &cuts);
-        let cut = case.run_spans(&q, first_query, &spans, first_key, Rounding::None);
+        let cache = case.cache(first_key, &cuts);
+        let cut = case.run_spans(&q, first_query, &cache.spans(), first_key, Rounding::None);
         prop_assert_eq!(bits(&cut), bits(&whole));
     }
 }
@@ -189,13 +213,16 @@ fn keys_in_16_bits_are_those_of_their_values() {
     for heads in HEADS {
         let case = Case::new(heads, Some(70), 100);
         let q = case.queries(40);
-        let (keys, values) = (case.keys.as_slice().unwrap(), case.values.as_slice().unwrap());
+        let keys = &by_heads(case.keys.view(), heads, 7);
+        let values = &by_heads(case.values.view(), heads, 7);
+        let len = 100;
         let half_of = |values: &[f32]| values.iter().map(|v| f16::from_f32(*v)).collect::<Vec<_>>();
         let brain_of =
             |values: &[f32]| values.iter().map(|v| bf16::from_f32(*v)).collect::<Vec<_>>();
         let (f16s, bf16s) = ([half_of(keys), half_of(values)], [brain_of(keys), brain_of(values)]);
-        let f16_span = Span { keys: KvView::F16(&f16s[0]), values: KvView::F16(&f16s[1]) };
-        let bf16_span = Span { keys: KvView::Bf16(&bf16s[0]), values: KvView::Bf16(&bf16s[1]) };
+        let f16_span = Span { keys: KvView::F16(&f16s[0]), values: KvView::F16(&f16s[1]), len };
+        let bf16_span =
+            Span { keys: KvView::Bf16(&bf16s[0]), values: KvView::Bf16(&bf16s[1]), len };
         for (rounding, span) in [(Rounding::F16, f16_span), (Rounding::Bf16, bf16_span)] {
             let mut widened = case.clone();
             widened.keys.mapv_inplace(|value| rounding.round(value));
@@ -237,7 +264,7 @@ fn bf16_rounds_where_transformers_does() {
     // So large that often one is the largest logit.
     case.sinks = case.sinks.iter().map(|sink| round(*sink * 20.0)).collect();
     let q = case.queries(60).mapv(round);
-    let found = case.run_spans(&q, 0, &case.spans(0, &[]), 0, Rounding::Bf16);
+    let found = case.run_spans(&q, 0, &case.cache(0, &[]).spans(), 0, Rounding::Bf16);
     let mut others = 0;
     for t in 0..60usize {
         for head in 0..4 {
@@ -263,7 +290,7 @@ fn bf16_rounds_where_transformers_does() {
 fn f16_rounds_results_only() {
     let case = Case::new(HEADS[1], None, 50);
     let q = case.queries(50);
-    let found = case.run_spans(&q, 0, &case.spans(0, &[]), 0, Rounding::F16);
+    let found = case.run_spans(&q, 0, &case.cache(0, &[]).spans(), 0, Rounding::F16);
     assert_eq!(found, case.run(&q, 0).mapv(|value| Rounding::F16.round(value)));
 }
 
@@ -280,11 +307,11 @@ fn a_sink_of_minus_infinity_is_none_and_a_large_one_takes_all() {
 fn missing_keys_are_refused() {
     let case = Case::new(HEADS[1], Some(4), 10);
     let attend = |first_query, first_key, tokens| {
-        let spans = case.spans(0, &[3]);
+        let cache = case.cache(0, &[3]);
         let mut out = case.queries(tokens);
         let q = case.queries(tokens);
         let attention = case.attention(Rounding::None);
-        attention.attend(q.view(), first_query, &spans, first_key, out.view_mut())
+        attention.attend(q.view(), first_query, &cache.spans(), first_key, out.view_mut())
     };
     assert_eq!(attend(9, 0, 1), Ok(()));
     assert_eq!(attend(9, 6, 1), Ok(()));
@@ -304,7 +331,7 @@ fn what_does_not_fit_is_refused_by_name() {
     let case = Case::new(HEADS[1], None, 3);
     let attend = |attention: Attention<'_>, q: (usize, usize), out: (usize, usize)| {
         let (q, mut out) = (Array2::zeros(q), Array2::zeros(out));
-        attention.attend(q.view(), 0, &case.spans(0, &[]), 0, out.view_mut()).unwrap_err()
+        attention.attend(q.view(), 0, &case.cache(0, &[]).spans(), 0, out.view_mut()).unwrap_err()
     };
     let good = case.attention(Rounding::None);
     let shape = |argument, expected, found| Error::Shape { argument, expected, found };
@@ -330,13 +357,16 @@ fn what_does_not_fit_is_refused_by_name() {
             other => panic!("{other}"),
         }
     }
-    let bad_span = |keys: usize, values: usize| {
+    let bad_span = |keys: usize, values: usize, len: usize| {
         let (keys, values) = (vec![0.0; keys], vec![0.0; values]);
-        let span = Span { keys: KvView::F32(&keys), values: KvView::F32(&values) };
+        let span = Span { keys: KvView::F32(&keys), values: KvView::F32(&values), len };
         let (q, mut out) = (case.queries(1), case.queries(1));
         good.attend(q.view(), 0, &[span], 0, out.view_mut()).unwrap_err()
     };
-    assert!(matches!(bad_span(31, 31), Error::Count { argument: "keys of a span", .. }));
+    assert!(matches!(bad_span(31, 31, 0), Error::Count { argument: "keys of a span", .. }));
     let values = Error::Length { argument: "values of a span", expected: 32, found: 64 };
-    assert_eq!(bad_span(32, 64), values);
+    assert_eq!(bad_span(32, 64, 1), values);
+    let positions = "positions of a span";
+    let expected = "at most its capacity";
+    assert_eq!(bad_span(64, 64, 3), Error::Count { argument: positions, expected, found: 3 });
 }

@@ -89,7 +89,7 @@ fn everything() -> u32 {
     }
     let heads = Heads { query: 6, kv: 2, dim: 21 };
     let (keys, values) = (numbers(100 * 42, 3), numbers(100 * 42, 4));
-    let spans = [Span { keys: KvView::F32(&keys), values: KvView::F32(&values) }];
+    let spans = [Span { keys: KvView::F32(&keys), values: KvView::F32(&values), len: 100 }];
     let sinks = &[0.1; 6];
     let attention = Attention { heads, scale: 1.3, sinks, window: None, rounding: Rounding::None };
     let mut out = Array2::zeros((20, 126));
