@@ -89,10 +89,9 @@ fn widened<'b, T: Element>(values: &[T], buffer: &'b mut Vec<f32>) -> &'b [f32] 
 }
 
 impl Span<'_> {
-    /// The row of a position in the views.
-    fn row(&self, heads: Heads, head: usize, position: usize) -> usize {
-        let capacity = self.keys.len() / (heads.kv * heads.dim);
-        head * capacity + position
+    /// The row of the first position of a head.
+    fn first_row(&self, heads: Heads, head: usize) -> usize {
+        head * (self.keys.len() / (heads.kv * heads.dim))
     }
 }
 
@@ -143,7 +142,7 @@ pub(super) fn parts<'s, 'a>(
         end += span.len;
         let from = range.start.clamp(start, end);
         let to = range.end.clamp(start, end);
-        let (before, first) = (range.start, span.row(heads, head, 0));
+        let (before, first) = (range.start, span.first_row(heads, head));
         (from..to).step_by(most).map(move |at| {
             let end = usize::min(at + most, to);
             let rows = first + at - start..first + end - start;

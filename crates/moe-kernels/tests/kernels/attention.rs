@@ -33,7 +33,7 @@ impl Cache {
 
 /// What one head has after what another has, with room for some positions more, in which there is
 /// nothing that could be computed with.
-fn by_heads(rows: ArrayView2<'_, f32>, heads: Heads, room: usize) -> Vec<f32> {
+fn by_heads(rows: &ArrayView2<'_, f32>, heads: Heads, room: usize) -> Vec<f32> {
     let mut all = Vec::new();
     for head in 0..heads.kv {
         let columns = head * heads.dim..(head + 1) * heads.dim;
@@ -65,8 +65,9 @@ impl Case {
         let ends = cuts.iter().copied().chain([self.keys.nrows()]);
         let starts = [first].into_iter().chain(cuts.iter().copied());
         let piece = |(room, (start, end)): (usize, (usize, usize))| {
-            let by_heads =
-                |rows: &Array2<f32>| by_heads(rows.slice(s![start..end, ..]), self.heads, room % 3);
+            let by_heads = |rows: &Array2<f32>| {
+                by_heads(&rows.slice(s![start..end, ..]), self.heads, room % 3)
+            };
             (by_heads(&self.keys), by_heads(&self.values), end - start)
         };
         Cache(starts.zip(ends).enumerate().map(piece).collect())
@@ -213,8 +214,8 @@ fn keys_in_16_bits_are_those_of_their_values() {
     for heads in HEADS {
         let case = Case::new(heads, Some(70), 100);
         let q = case.queries(40);
-        let keys = &by_heads(case.keys.view(), heads, 7);
-        let values = &by_heads(case.values.view(), heads, 7);
+        let keys = &by_heads(&case.keys.view(), heads, 7);
+        let values = &by_heads(&case.values.view(), heads, 7);
         let len = 100;
         let half_of = |values: &[f32]| values.iter().map(|v| f16::from_f32(*v)).collect::<Vec<_>>();
         let brain_of =
