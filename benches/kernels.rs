@@ -26,6 +26,8 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use half::{bf16, f16};
 use lowfloat::DType;
 use moe_kernels::{
@@ -108,6 +110,7 @@ fn linears(c: &mut Criterion) {
         }
     }
     matrixmultiply(&mut group, few);
+    faer(&mut group, few);
 }
 
 /// The product of ndarray, a part of the rows on each thread.
@@ -127,6 +130,26 @@ fn matrixmultiply(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize) {
                 parts.into_par_iter().for_each(|(weights, mut y)| {
                     general_mat_mul(1.0, &x, &weights.t(), 0.0, &mut y);
                 });
+            });
+        });
+    }
+}
+
+/// The product of faer, which is that of gemm and of its successor on x86-64.
+fn faer(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize) {
+    for tokens in [16, 64, 512] {
+        group.throughput(throughput(tokens, 4 * rows * HIDDEN, tokens * rows * HIDDEN));
+        group.bench_function(format!("faer/f32/{rows}x{HIDDEN}/{tokens}"), |b| {
+            let x = activations(tokens, HIDDEN, Rounding::None);
+            let x = MatRef::from_row_major_slice(x.as_slice().unwrap(), tokens, HIDDEN);
+            let weights = vec![activations(rows, HIDDEN, Rounding::None); TURNS];
+            let mut weights = weights.iter().cycle();
+            let mut y = vec![0.0; tokens * rows];
+            b.iter(|| {
+                let weights = weights.next().unwrap().as_slice().unwrap();
+                let weights = MatRef::from_row_major_slice(weights, rows, HIDDEN).transpose();
+                let y = MatMut::from_row_major_slice_mut(&mut y, tokens, rows);
+                matmul(y, Accum::Replace, black_box(x), weights, 1.0, Par::rayon(0));
             });
         });
     }
