@@ -29,12 +29,14 @@ pub(super) type TileKernel = unsafe fn(*const u8, usize, &[u8; TILE], *mut u16);
 
 /// The scales under which every value is a normal number of a 16-bit format: there a scale only
 /// adds to the exponents of the patterns that scale 127 gives.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(super) struct Dense16 {
     pub(super) first: u8,
     pub(super) last: u8,
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Dense16 {
     /// Biased exponents of 0.5 to 6 are 126 to 129 and may go from 1 to 254.
     pub(super) const BF16: Self = Self { first: 2, last: 252 };

@@ -36,6 +36,10 @@ pub(super) trait Source: Copy {
     fn prefetch<S: Simd>(self, simd: S, group: usize, ahead: usize);
 
     /// A whole group as it is stored, where that is MXFP4.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "groups are decoded as they are stored on x86-64 only")
+    )]
     #[inline(always)]
     fn mxfp4(&self, _group: usize) -> Option<Mxfp4Group<'_>> {
         None
@@ -43,6 +47,10 @@ pub(super) trait Source: Copy {
 }
 
 /// Four blocks.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "groups are decoded as they are stored on x86-64 only")
+)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mxfp4Group<'a> {
     pub(super) codes: &'a [u8; GROUP / 2],

@@ -44,6 +44,10 @@ impl<'a> BlockRow<'a> {
 
 /// Memory that is kept from one call to the next.
 #[derive(Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "there are products of integers on x86-64 only")
+)]
 pub(crate) struct FixedPanel {
     /// Decoded rows, in lines of a register.
     pub(super) lines: Vec<Line>,
@@ -56,6 +60,7 @@ pub(crate) struct FixedPanel {
 #[repr(C, align(32))]
 pub(crate) struct Line(pub(super) [u8; 32]);
 
+#[cfg(target_arch = "x86_64")]
 impl Line {
     pub(super) const ZERO: Self = Self([0; 32]);
 }

@@ -7,6 +7,10 @@ use super::{BLOCK, OFFSET};
 /// A block of activations: integers, and the step that they count.
 ///
 /// A block with NaN or an infinity has a step of NaN, which makes every product NaN.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "there are products of integers on x86-64 only")
+)]
 pub(crate) trait Fixed: Copy + Debug + Send + Sync {
     const ZERO: Self;
 
