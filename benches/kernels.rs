@@ -109,50 +109,46 @@ fn linears(c: &mut Criterion) {
             }
         }
     }
-    matrixmultiply(&mut group, few);
-    faer(&mut group, few);
+    peer(&mut group, "matrixmultiply", few, matrixmultiply);
+    peer(&mut group, "faer", few, faer);
 }
 
-/// The product of ndarray, a part of the rows on each thread.
-fn matrixmultiply(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize) {
-    let part = rows.div_ceil(rayon::current_num_threads());
+/// The product of another library, of activations with the weights' transpose, all in `f32`.
+fn peer(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    rows: usize,
+    product: impl Fn(&Array2<f32>, &Array2<f32>, &mut Array2<f32>),
+) {
     for tokens in [16, 64, 512] {
         group.throughput(throughput(tokens, 4 * rows * HIDDEN, tokens * rows * HIDDEN));
-        group.bench_function(format!("matrixmultiply/f32/{rows}x{HIDDEN}/{tokens}"), |b| {
+        group.bench_function(format!("{name}/f32/{rows}x{HIDDEN}/{tokens}"), |b| {
             let x = activations(tokens, HIDDEN, Rounding::None);
             let weights = vec![activations(rows, HIDDEN, Rounding::None); TURNS];
             let mut weights = weights.iter().cycle();
             let mut y = Array2::zeros((tokens, rows));
-            b.iter(|| {
-                let (x, weights) = (black_box(x.view()), weights.next().unwrap());
-                let parts = weights.axis_chunks_iter(Axis(0), part);
-                let parts: Vec<_> = parts.zip(y.axis_chunks_iter_mut(Axis(1), part)).collect();
-                parts.into_par_iter().for_each(|(weights, mut y)| {
-                    general_mat_mul(1.0, &x, &weights.t(), 0.0, &mut y);
-                });
-            });
+            b.iter(|| product(black_box(&x), weights.next().unwrap(), &mut y));
         });
     }
 }
 
+/// The product of ndarray, a part of the rows on each thread.
+fn matrixmultiply(x: &Array2<f32>, weights: &Array2<f32>, y: &mut Array2<f32>) {
+    let part = weights.nrows().div_ceil(rayon::current_num_threads());
+    let parts = weights.axis_chunks_iter(Axis(0), part);
+    let parts: Vec<_> = parts.zip(y.axis_chunks_iter_mut(Axis(1), part)).collect();
+    parts.into_par_iter().for_each(|(weights, mut y)| {
+        general_mat_mul(1.0, x, &weights.t(), 0.0, &mut y);
+    });
+}
+
 /// The product of faer, which is that of gemm and of its successor on x86-64.
-fn faer(group: &mut BenchmarkGroup<'_, WallTime>, rows: usize) {
-    for tokens in [16, 64, 512] {
-        group.throughput(throughput(tokens, 4 * rows * HIDDEN, tokens * rows * HIDDEN));
-        group.bench_function(format!("faer/f32/{rows}x{HIDDEN}/{tokens}"), |b| {
-            let x = activations(tokens, HIDDEN, Rounding::None);
-            let x = MatRef::from_row_major_slice(x.as_slice().unwrap(), tokens, HIDDEN);
-            let weights = vec![activations(rows, HIDDEN, Rounding::None); TURNS];
-            let mut weights = weights.iter().cycle();
-            let mut y = vec![0.0; tokens * rows];
-            b.iter(|| {
-                let weights = weights.next().unwrap().as_slice().unwrap();
-                let weights = MatRef::from_row_major_slice(weights, rows, HIDDEN).transpose();
-                let y = MatMut::from_row_major_slice_mut(&mut y, tokens, rows);
-                matmul(y, Accum::Replace, black_box(x), weights, 1.0, Par::rayon(0));
-            });
-        });
-    }
+fn faer(x: &Array2<f32>, weights: &Array2<f32>, y: &mut Array2<f32>) {
+    let (tokens, outputs) = y.dim();
+    let x = MatRef::from_row_major_slice(x.as_slice().unwrap(), tokens, HIDDEN);
+    let weights = MatRef::from_row_major_slice(weights.as_slice().unwrap(), outputs, HIDDEN);
+    let y = MatMut::from_row_major_slice_mut(y.as_slice_mut().unwrap(), tokens, outputs);
+    matmul(y, Accum::Replace, x, weights.transpose(), 1.0, Par::rayon(0));
 }
 
 /// Experts in the layouts that checkpoints have; what is repacked is in that of MXFP4.

@@ -96,6 +96,11 @@ impl<T: KvElement> Pages<T> {
         PAGE * self.heads * self.dim
     }
 
+    /// The positions that one of the pages holds.
+    fn held_by(&self, page: usize) -> usize {
+        (self.len - self.first - page * PAGE).min(PAGE)
+    }
+
     /// Where a page has what each head has of one of its positions.
     fn places(&self, slot: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
         let dim = self.dim;
@@ -145,7 +150,7 @@ impl<T: KvElement> Pages<T> {
         let spans = pages.map(|(index, page)| Span {
             keys: T::view(&page.keys),
             values: T::view(&page.values),
-            len: (self.len - self.first - index * PAGE).min(PAGE),
+            len: self.held_by(index),
         });
         (spans.collect(), first)
     }
@@ -168,8 +173,7 @@ impl<T: KvElement> Pages<T> {
     pub(crate) fn export(&self) -> (Vec<u8>, Vec<u8>, usize) {
         let mut bytes = (Vec::new(), Vec::new());
         for (index, page) in self.held.iter().enumerate() {
-            let held = (self.len - self.first - index * PAGE).min(PAGE);
-            for place in (0..held).flat_map(|slot| self.places(slot)) {
+            for place in (0..self.held_by(index)).flat_map(|slot| self.places(slot)) {
                 bytes.0.extend_from_slice(bytemuck::cast_slice(&page.keys[place.clone()]));
                 bytes.1.extend_from_slice(bytemuck::cast_slice(&page.values[place]));
             }

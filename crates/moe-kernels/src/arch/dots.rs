@@ -111,7 +111,7 @@ impl Dots<'_, '_> {
     #[inline(always)]
     fn held<S: Simd>(&mut self, simd: S) {
         let (rows, _) = self.rows.data().as_chunks::<16>();
-        let (fours, rest) = rows.as_chunks::<{ 4 * HELD }>();
+        let (fours, _) = rows.as_chunks::<{ 4 * HELD }>();
         for (v, vector) in self.vectors.iter().enumerate() {
             let (chunks, _) = vector[..16 * HELD].as_chunks::<16>();
             let mut held = [simd.splat(0.0); HELD];
@@ -129,12 +129,10 @@ impl Dots<'_, '_> {
                 }
                 self.out.put_four(4 * four, v, simd.sums(lanes));
             }
-            for (r, row) in rest.chunks_exact(HELD).enumerate() {
-                let mut lanes = simd.splat(0.0);
-                for i in 0..HELD {
-                    lanes = simd.mul_add(simd.load(&row[i]), held[i], lanes);
-                }
-                self.out.put_rows(4 * fours.len() + r, v, &simd.sums([lanes; 4])[..1]);
+            for row in 4 * fours.len()..self.rows.count() {
+                let rows = [self.rows.row(row)];
+                let products = products::<S, 1, 1>(simd, self.rows.cols(), &rows, &[*vector]);
+                self.out.put(row, v, products);
             }
         }
     }
